@@ -1,0 +1,1 @@
+"""The program that executes one run inside a container group."""

@@ -1,0 +1,1 @@
+"""The core of Slipway: rules and storage, without any knowledge of who calls."""

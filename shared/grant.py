@@ -1,0 +1,212 @@
+"""What a builder is given for one run, and what it reports back.
+
+This module is the whole contract between the functions app and a builder. The wire form is JSON with
+camelCase names; unknown members are ignored on both sides so that old builders survive new apps.
+
+    POST {url}/builders/{group}/claim                  group token  -> 200 Grant | 204 nothing yet | 410 leave
+    POST {url}/builders/{group}/runs/{run}/heartbeat   run token    -> 200 Heartbeat | 409 Verdict: stop now
+    POST {url}/builders/{group}/runs/{run}/login       run token    LoginRequest -> 200 RegistryLogin
+    POST {url}/builders/{group}/runs/{run}/report      run token    Report -> 200
+
+A claim is held open for some seconds while there is nothing to do. 401 and 410 are final: the builder
+exits. 409 says that the run belongs to somebody else or has ended: the builder stops everything at once.
+5xx and network faults are passing: the builder tries again until its deadline.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Message(BaseModel):
+    """Base of all that crosses the wire between app and builder."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class Outcome(StrEnum):
+    """How a run ended, as the builder saw it."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    TIMEOUT = "Timeout"
+    ERROR = "Error"
+
+
+class Platform(Message):
+    """The platform to build for, in Go's lower-case names."""
+
+    os: str = "linux"
+    architecture: str = "amd64"
+    variant: str | None = None
+
+    def __str__(self) -> str:
+        parts = (self.os, self.architecture, self.variant)
+        return "/".join(part for part in parts if part)
+
+
+class NamedValue(Message):
+    """A build argument or a template value. The value of a secret one is masked in every log."""
+
+    name: str
+    value: str = ""
+    is_secret: bool = False
+
+
+class DockerBuild(Message):
+    """Build one Dockerfile and push its image: `az acr build` and Docker task steps."""
+
+    docker_file_path: str
+    image_names: tuple[str, ...] = ()
+    is_push_enabled: bool = False
+    no_cache: bool = False
+    arguments: tuple[NamedValue, ...] = ()
+    target: str | None = None
+
+
+class FileTask(Message):
+    """Run the task file found in the context."""
+
+    task_file_path: str
+    values_file_path: str | None = None
+    values: tuple[NamedValue, ...] = ()
+
+
+class EncodedTask(Message):
+    """Run a task file that came with the request; both texts are plain here, no longer base64."""
+
+    task_content: str
+    values_content: str | None = None
+    values: tuple[NamedValue, ...] = ()
+
+
+class Work(Message):
+    """What to do: exactly one member is set."""
+
+    docker_build: DockerBuild | None = None
+    file_task: FileTask | None = None
+    encoded_task: EncodedTask | None = None
+
+
+class Source(Message):
+    """Where the context comes from; no member set means a run without context.
+
+    `archive_url` is a read-only SAS of an uploaded tar.gz. `location` is a git, tarball or `oci://`
+    address as the user typed it, `token` the access token for it.
+    """
+
+    archive_url: str | None = None
+    location: str | None = None
+    token: str | None = Field(default=None, repr=False)
+
+
+class RegistryLogin(Message):
+    """One registry's credential. With `token`, a bearer token scoped to this run's repositories."""
+
+    registry: str
+    username: str | None = None
+    password: str | None = Field(default=None, repr=False)
+    token: str | None = Field(default=None, repr=False)
+    expires: datetime | None = None
+
+
+class RunVariables(Message):
+    """The values behind `{{.Run.X}}`; see `reference` of each in the task language room."""
+
+    id: str
+    registry: str
+    registry_name: str
+    date: str
+    task_name: str = ""
+    commit: str = ""
+    branch: str = ""
+    git_tag: str = ""
+    repository: str = ""
+    triggered_by: str = ""
+
+
+class Limits(Message):
+    """What a context may contain. Sizes in bytes."""
+
+    archive_bytes: int = 4 * 1024**3
+    unpacked_bytes: int = 16 * 1024**3
+    entries: int = 500_000
+    ratio: int = 200
+
+
+class Grant(Message):
+    """All that a builder is given for one run."""
+
+    run_id: str
+    group: str
+    epoch: int
+    run_token: str = Field(repr=False)
+    work: Work
+    source: Source
+    platform: Platform = Platform()
+    variables: RunVariables
+    logins: tuple[RegistryLogin, ...] = ()
+    secrets: dict[str, str] = Field(default_factory=dict, repr=False)
+    timeout_seconds: int
+    heartbeat_seconds: float = 2.0
+    limits: Limits = Limits()
+    log_url: str = Field(repr=False)
+    """SAS of an existing append blob, with add permission. Every append carries its append position."""
+    result_url: str = Field(repr=False)
+    """SAS of a blob that does not exist yet, with create and write permission: the `Report`, before it is sent."""
+
+
+class Heartbeat(Message):
+    """The run is still ours."""
+
+    epoch: int
+
+
+class Verdict(Message):
+    """Why the builder must stop: the run was canceled, timed out, or belongs to another builder."""
+
+    reason: str
+
+
+class LoginRequest(Message):
+    """Ask for a token for the run's own registry.
+
+    `push` is granted only for the repositories that the run may publish to and only while the run still
+    belongs to this builder: asking right before the push is the fence against a builder that was given up.
+    """
+
+    pull: tuple[str, ...] = ()
+    push: tuple[str, ...] = ()
+
+
+class Image(Message):
+    """An image by name and, when known, digest."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+
+class ImageDependency(Message):
+    """One built image and what it stands on, as in the dependency block of the log."""
+
+    image: Image | None = None
+    runtime: Image | None = None
+    buildtime: tuple[Image, ...] = ()
+    git_head_revision: str | None = None
+
+
+class Report(Message):
+    """How the run ended. Written to `result_url` first, then sent."""
+
+    run_id: str
+    epoch: int
+    outcome: Outcome
+    error: str | None = None
+    """One sentence for the last line of the log and `runErrorMessage`; None on success."""
+    images: tuple[Image, ...] = ()
+    dependencies: tuple[ImageDependency, ...] = ()
