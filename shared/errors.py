@@ -10,7 +10,7 @@
     ├── TooLarge             413  a body or an archive over its limit
     ├── Throttled            429  a limit of ours or of Azure's; `retry_after` in seconds
     ├── Unavailable          503  storage, Entra or a registry does not answer
-    └── LanguageError         –   a task file, template or Dockerfile that does not hold (its run fails)
+    └── LanguageError        400  a task file, template or Dockerfile that does not hold (its run fails)
 
 Each error is one sentence for the person who can act on it. It never carries a secret.
 One place turns errors into the ARM form: `functions/_http.py`.

@@ -1,0 +1,139 @@
+"""JSON shapes of runs and registries as az and the SDK expect them.
+
+Source: recordings of the real service. Null members are left out; times carry seven fractional digits and
+an offset; `properties` wraps everything but id, name and type.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def arm_time(moment: datetime) -> str:
+    """Print a time as the service does: `2023-06-26T23:15:10.7005898+00:00`."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond:06d}0+00:00"
+
+
+def whole_seconds(moment: datetime) -> str:
+    """Print `lastUpdatedTime`, which has no fraction."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+
+
+ArmTime = Annotated[datetime, PlainSerializer(arm_time, return_type=str, when_used="json-unless-none")]
+WholeSeconds = Annotated[datetime, PlainSerializer(whole_seconds, return_type=str, when_used="json-unless-none")]
+
+
+class Wire(BaseModel):
+    """Base of the shapes that az reads: camelCase, nulls left out."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    def json_object(self) -> dict[str, Any]:
+        """Answer the JSON object of this shape."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class ImageDescriptor(Wire):
+    """An output image of a run."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+
+class PlatformProperties(Wire):
+    """Operating system and architecture, lower-case as az sends them."""
+
+    os: str
+    architecture: str | None = None
+    variant: str | None = None
+
+
+class AgentProperties(Wire):
+    """Size of the builder."""
+
+    cpu: int
+
+
+class RunProperties(Wire):
+    """The `properties` of a Run resource."""
+
+    run_id: str
+    status: str
+    last_updated_time: WholeSeconds
+    run_type: str | None = None
+    agent_pool_name: str | None = None
+    create_time: ArmTime | None = None
+    start_time: ArmTime | None = None
+    finish_time: ArmTime | None = None
+    output_images: tuple[ImageDescriptor, ...] | None = None
+    task: str | None = None
+    platform: PlatformProperties | None = None
+    agent_configuration: AgentProperties | None = None
+    source_registry_auth: str | None = None
+    custom_registries: tuple[str, ...] | None = None
+    run_error_message: str | None = None
+    update_trigger_token: str | None = None
+    provisioning_state: str = "Succeeded"
+    is_archive_enabled: bool = False
+
+
+class SystemData(Wire):
+    """Who made and last changed a resource."""
+
+    created_by: str | None = None
+    created_by_type: str | None = None
+    created_at: ArmTime | None = None
+    last_modified_by: str | None = None
+    last_modified_by_type: str | None = None
+    last_modified_at: ArmTime | None = None
+
+
+class RunResource(Wire):
+    """A Run as it is answered."""
+
+    id: str
+    name: str
+    type: str = "Microsoft.ContainerRegistry/registries/runs"
+    properties: RunProperties
+    system_data: SystemData | None = None
+
+
+class RegistryProperties(Wire):
+    """The part of a registry that az reads."""
+
+    login_server: str
+    creation_date: str
+    provisioning_state: str = "Succeeded"
+    admin_user_enabled: bool = False
+    role_assignment_mode: str = "LegacyRegistryPermissions"
+
+
+class Sku(Wire):
+    """Service tier; az refuses anything but Basic, Standard and Premium."""
+
+    name: str
+    tier: str
+
+
+class RegistryResource(Wire):
+    """A registry as it is answered."""
+
+    id: str
+    name: str
+    type: str = "Microsoft.ContainerRegistry/registries"
+    location: str
+    sku: Sku
+    tags: dict[str, str] = {}
+    properties: RegistryProperties | None = None
+
+
+class SourceUpload(Wire):
+    """Where az puts its archive, and the name by which the run request refers to it."""
+
+    upload_url: str
+    relative_path: str

@@ -1,0 +1,140 @@
+"""Every setting of the functions app: its name, unit and default, read once from the environment.
+
+A missing or bad setting stops the start with one sentence that names it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+
+class SettingsError(Exception):
+    """The app cannot start; the text names the setting and what it needs."""
+
+
+class Role(StrEnum):
+    """What a caller may do in a registry; each role includes the ones before it."""
+
+    READER = "reader"
+    RUNNER = "runner"
+    CONTRIBUTOR = "contributor"
+
+
+class RegistrySettings(BaseModel):
+    """One registry that this deployment serves."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    id: str = Field(
+        pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerRegistry"
+        r"/registries/[a-z0-9]{5,50}$"
+    )
+    login_server: str
+    location: str
+    sku: str = Field(default="Premium", pattern="^(Basic|Standard|Premium)$")
+
+    @property
+    def name(self) -> str:
+        """The registry's own name, as written in its id."""
+        return self.id.rsplit("/", 1)[1]
+
+
+class RoleAssignment(BaseModel):
+    """A role of one principal (its object id or application id) in one registry, or in all (`*`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    principal: str
+    role: Role
+    registry: str = "*"
+
+
+def _comma_list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _without_slash(value: object) -> object:
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+Url = Annotated[str, BeforeValidator(_without_slash), Field(pattern=r"^https?://")]
+
+
+class Settings(BaseModel):
+    """The settings of one functions app. The alias of each field is its environment variable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    storage_connection: str = Field(default="", alias="AzureWebJobsStorage", repr=False)
+    """Connection string of the storage account; empty when the three service URIs and an identity are used."""
+    blob_service: str = Field(default="", alias="AzureWebJobsStorage__blobServiceUri")
+    queue_service: str = Field(default="", alias="AzureWebJobsStorage__queueServiceUri")
+    table_service: str = Field(default="", alias="AzureWebJobsStorage__tableServiceUri")
+    identity_client_id: str | None = Field(default=None, alias="AzureWebJobsStorage__clientId")
+    """Client id of the app's user-assigned identity; None for a system-assigned one."""
+
+    public_url: Url = Field(alias="SLIPWAY_PUBLIC_URL")
+    """Origin under which az and builders reach this app, e.g. `https://slipway.example.com`."""
+    tenant_id: str = Field(alias="SLIPWAY_TENANT_ID")
+    authority: Url = Field(default="https://login.microsoftonline.com", alias="SLIPWAY_AUTHORITY")
+    audiences: CommaList = Field(alias="SLIPWAY_AUDIENCES", min_length=1)
+    """Token audiences that are accepted, comma-separated."""
+    registries: Json[tuple[RegistrySettings, ...]] = Field(alias="SLIPWAY_REGISTRIES")
+    access: Json[tuple[RoleAssignment, ...]] = Field(default="[]", alias="SLIPWAY_ACCESS", validate_default=True)
+
+    resource_manager: Url = Field(default="https://management.azure.com", alias="SLIPWAY_RESOURCE_MANAGER")
+    builder_resource_group: str = Field(
+        alias="SLIPWAY_BUILDER_RESOURCE_GROUP", pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+$"
+    )
+    builder_location: str = Field(default="", alias="SLIPWAY_BUILDER_LOCATION")
+    """Region of container groups; empty means the region of the run's registry."""
+    builder_image: str = Field(alias="SLIPWAY_BUILDER_IMAGE")
+    builder_image_identity: str | None = Field(default=None, alias="SLIPWAY_BUILDER_IMAGE_IDENTITY")
+    """Resource id of the identity that pulls the builder image; None for an image anyone may pull."""
+    builder_privileged: bool = Field(default=False, alias="SLIPWAY_BUILDER_PRIVILEGED")
+    """Whether groups may be privileged: ACI's Confidential SKU, or the local stack."""
+    builder_cpu: float = Field(default=2.0, alias="SLIPWAY_BUILDER_CPU", gt=0)
+    builder_memory: float = Field(default=4.0, alias="SLIPWAY_BUILDER_MEMORY", gt=0)
+    """Memory of a group in GB."""
+    warm_builders: int = Field(default=0, alias="SLIPWAY_WARM_BUILDERS", ge=0, le=20)
+    """Groups per registry that are started before a run asks for one."""
+    run_concurrency: int = Field(default=10, alias="SLIPWAY_RUN_CONCURRENCY", ge=1, le=100)
+    """Runs of one registry that are executed at the same time; further ones wait in order."""
+    retention_days: int = Field(default=30, alias="SLIPWAY_RETENTION_DAYS", ge=1)
+    """Days that a finished run and its log are kept, unless it is archived."""
+
+    key_file: Path | None = Field(default=None, alias="SLIPWAY_KEY_FILE")
+    """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
+    key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
+    """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
+    ca_bundle: Path | None = Field(default=None, alias="SLIPWAY_CA_BUNDLE")
+    """PEM file of certificate authorities that are trusted beside the public ones."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Settings":
+        if not self.storage_connection and not (self.blob_service and self.queue_service and self.table_service):
+            raise ValueError(
+                "AzureWebJobsStorage must be a connection string, or AzureWebJobsStorage__blobServiceUri,"
+                " __queueServiceUri and __tableServiceUri must name the storage account"
+            )
+        if self.key is None and self.key_file is None:
+            raise ValueError("SLIPWAY_KEY or SLIPWAY_KEY_FILE must hold 32 random bytes in base64")
+        return self
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read all settings from environment variables. Raises SettingsError with one line per fault."""
+    try:
+        return Settings.model_validate(dict(environment))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(fault["loc"], fault["msg"]) for fault in error.errors())) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in location)
+    return f"{name}: {message}" if name else message.removeprefix("Value error, ")
