@@ -1,0 +1,74 @@
+"""The storage account of one functions app, opened from its settings."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
+
+from shared.settings import Settings
+from shared.storage._faults import create_once
+from shared.storage.blobs import Blobs
+from shared.storage.queues import Queue
+from shared.storage.tables import Table
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+TABLES = ("runs", "groups")
+CONTAINERS = ("sources", "logs", "requests", "results")
+QUEUES = ("dispatch",)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Everything Slipway keeps."""
+
+    runs: Table
+    groups: Table
+    blobs: Blobs
+    dispatch: Queue
+
+
+def open_storage(settings: Settings) -> Storage:
+    """Open the account and create what is missing in it. Raises Unavailable when it does not answer."""
+    tables, blobs, queues = _services(settings)
+    for name in TABLES:
+        create_once(tables.get_table_client(name).create_table, f"Table {name}")
+    for name in QUEUES:
+        create_once(queues.get_queue_client(name).create_queue, f"Queue {name}")
+    account_key = getattr(blobs.credential, "account_key", None)
+    room = Blobs(blobs, account_key)
+    room.ensure(CONTAINERS)
+    return Storage(
+        runs=Table(tables.get_table_client("runs")),
+        groups=Table(tables.get_table_client("groups")),
+        blobs=room,
+        dispatch=Queue(queues.get_queue_client("dispatch", message_encode_policy=TextBase64EncodePolicy())),
+    )
+
+
+def _services(settings: Settings) -> tuple[TableServiceClient, BlobServiceClient, QueueServiceClient]:
+    connection = settings.storage_connection
+    if connection:
+        return (
+            TableServiceClient.from_connection_string(connection, **_RETRIES),
+            BlobServiceClient.from_connection_string(connection, **_RETRIES),
+            QueueServiceClient.from_connection_string(connection, **_RETRIES),
+        )
+    credential = _identity(settings)
+    return (
+        TableServiceClient(settings.table_service, credential=credential, **_RETRIES),
+        BlobServiceClient(settings.blob_service, credential=credential, **_RETRIES),
+        QueueServiceClient(settings.queue_service, credential=credential, **_RETRIES),
+    )
+
+
+_RETRIES: dict[str, Any] = {"retry_total": 3, "connection_timeout": 5, "read_timeout": 30}
+
+
+def _identity(settings: Settings) -> "TokenCredential":
+    from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 0.3 s that a connection string does not need
+
+    return ManagedIdentityCredential(client_id=settings.identity_client_id)

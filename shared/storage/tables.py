@@ -1,0 +1,133 @@
+"""Rows with ETags, and transactions within one partition."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.data.tables import TableClient, TransactionOperation, UpdateMode
+
+from shared.errors import NotFound
+from shared.storage._faults import storage_faults
+
+Scalar = str | int | float | bool
+_FORBIDDEN = frozenset("/\\#?")
+_UPDATE: dict[str, Any] = {"mode": UpdateMode.REPLACE, "match_condition": MatchConditions.IfNotModified}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entity. Values are strings, numbers and booleans; a string holds at most 32,768 characters."""
+
+    partition: str
+    key: str
+    values: Mapping[str, Scalar]
+    etag: str = ""
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Add a row that must not exist."""
+
+    partition: str
+    key: str
+    values: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Put `values` in place of a row that must not have changed since it was read."""
+
+    row: Row
+    values: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Remove a row, whatever it holds now; it must exist."""
+
+    partition: str
+    key: str
+
+
+Change = Insert | Replace | Delete
+
+
+class Table:
+    """One table. Safe to use from several threads."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    def get(self, partition: str, key: str) -> Row:
+        """Read one row. Raises NotFound."""
+        with storage_faults(f"Row {key}"):
+            return _row(self._client.get_entity(_key(partition), _key(key)))
+
+    def find(self, partition: str, key: str) -> Row | None:
+        """Read one row, or None."""
+        try:
+            return self.get(partition, key)
+        except NotFound:
+            return None
+
+    def insert(self, partition: str, key: str, values: Mapping[str, Scalar]) -> None:
+        """Add a row. Raises Conflict when the key is taken."""
+        with storage_faults(f"Row {key}"):
+            self._client.create_entity(_entity(partition, key, values))
+
+    def replace(self, row: Row, values: Mapping[str, Scalar]) -> None:
+        """Change a row that was read before. Raises PreconditionFailed or NotFound when it has changed or is gone."""
+        with storage_faults(f"Row {row.key}"):
+            self._client.update_entity(_entity(row.partition, row.key, values), etag=row.etag, **_UPDATE)
+
+    def delete(self, partition: str, key: str) -> None:
+        """Remove a row; one that is gone already is fine."""
+        with storage_faults(f"Row {key}"):
+            self._client.delete_entity(_key(partition), _key(key))
+
+    def query(self, partition: str, first: str, end: str) -> Iterator[Row]:
+        """Read the rows of a partition with `first <= key < end`, in key order, page by page."""
+        condition = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end"
+        parameters = {"partition": partition, "first": first, "end": end}
+        with storage_faults(f"Rows {first}"):
+            for entity in self._client.query_entities(condition, parameters=parameters):
+                yield _row(entity)
+
+    def transaction(self, changes: Sequence[Change]) -> None:
+        """Make up to 100 changes in one partition, all or none.
+
+        Raises Conflict (a row to insert exists), NotFound (a row to change or delete is gone) or
+        PreconditionFailed (a row has changed).
+        """
+        with storage_faults("The transaction"):
+            self._client.submit_transaction([_operation(change) for change in changes])
+
+
+def _key(text: str) -> str:
+    if _FORBIDDEN & set(text):
+        raise ValueError("a table key holds a forbidden character")
+    return text
+
+
+def _entity(partition: str, key: str, values: Mapping[str, Scalar]) -> dict[str, Any]:
+    return {**values, "PartitionKey": _key(partition), "RowKey": _key(key)}
+
+
+def _row(entity: Any) -> Row:  # noqa: ANN401 - the SDK's TableEntity is a dict with metadata
+    values = {name: value for name, value in entity.items() if name not in {"PartitionKey", "RowKey"}}
+    return Row(entity["PartitionKey"], entity["RowKey"], values, entity.metadata["etag"])
+
+
+def _operation(change: Change) -> Any:  # noqa: ANN401 - the SDK's union of tuples
+    match change:
+        case Insert():
+            return TransactionOperation.CREATE, _entity(change.partition, change.key, change.values)
+        case Replace():
+            entity = _entity(change.row.partition, change.row.key, change.values)
+            return TransactionOperation.UPDATE, entity, {"etag": change.row.etag, **_UPDATE}
+        case Delete():
+            return TransactionOperation.DELETE, _entity(change.partition, change.key, {})
+
+
+__all__ = ["Change", "Delete", "Insert", "Replace", "Row", "Scalar", "Table"]
