@@ -155,6 +155,8 @@ class Grant(Message):
     limits: Limits = Limits()
     log_url: str = Field(repr=False)
     """SAS of an existing append blob, with add permission. Every append carries its append position."""
+    log_position: int = 0
+    """Bytes that the log holds already (what was said while the run waited): where the builder goes on."""
     result_url: str = Field(repr=False)
     """SAS of a blob that does not exist yet, with create and write permission: the `Report`, before it is sent."""
 

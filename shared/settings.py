@@ -88,6 +88,10 @@ class Settings(BaseModel):
     access: Json[tuple[RoleAssignment, ...]] = Field(default="[]", alias="SLIPWAY_ACCESS", validate_default=True)
 
     resource_manager: Url = Field(default="https://management.azure.com", alias="SLIPWAY_RESOURCE_MANAGER")
+    resource_manager_audience: Url = Field(
+        default="https://management.azure.com", alias="SLIPWAY_RESOURCE_MANAGER_AUDIENCE"
+    )
+    """Audience of the app's own tokens for the resource manager; differs in sovereign clouds."""
     builder_resource_group: str = Field(
         alias="SLIPWAY_BUILDER_RESOURCE_GROUP", pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+$"
     )

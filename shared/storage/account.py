@@ -1,20 +1,18 @@
 """The storage account of one functions app, opened from its settings."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
+from shared.identity import app_identity
 from shared.settings import Settings
 from shared.storage._faults import create_once
 from shared.storage.blobs import Blobs
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
-
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
 
 TABLES = ("runs", "groups")
 CONTAINERS = ("sources", "logs", "requests", "results")
@@ -57,7 +55,7 @@ def _services(settings: Settings) -> tuple[TableServiceClient, BlobServiceClient
             BlobServiceClient.from_connection_string(connection, **_RETRIES),
             QueueServiceClient.from_connection_string(connection, **_RETRIES),
         )
-    credential = _identity(settings)
+    credential = app_identity(settings)
     return (
         TableServiceClient(settings.table_service, credential=credential, **_RETRIES),
         BlobServiceClient(settings.blob_service, credential=credential, **_RETRIES),
@@ -66,9 +64,3 @@ def _services(settings: Settings) -> tuple[TableServiceClient, BlobServiceClient
 
 
 _RETRIES: dict[str, Any] = {"retry_total": 3, "connection_timeout": 5, "read_timeout": 30}
-
-
-def _identity(settings: Settings) -> "TokenCredential":
-    from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - 0.3 s that a connection string does not need
-
-    return ManagedIdentityCredential(client_id=settings.identity_client_id)

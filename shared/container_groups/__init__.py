@@ -1,0 +1,1 @@
+"""Container groups: started, looked at and deleted through Azure Container Instances."""
