@@ -1,0 +1,1 @@
+"""What builds and pushes images: one Protocol, the real engine and a scripted one."""

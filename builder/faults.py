@@ -1,0 +1,28 @@
+"""The ways in which a run ends early, as the builder sees them.
+
+    SlipwayError
+    ├── StepFailed      a step did not succeed; the run is Failed and the message says why
+    ├── ContextRefused  the context cannot be had or may not be unpacked
+    ├── Dismissed       the app has no use for this builder any more: exit quietly
+    └── Fenced          the run is no longer ours: stop everything, report nothing
+
+None of them ever carries a token or a signed address.
+"""
+
+from shared.errors import SlipwayError
+
+
+class StepFailed(SlipwayError):
+    """A step failed. The message goes into the log and the run's error."""
+
+
+class ContextRefused(SlipwayError):
+    """The context is missing, damaged or hostile."""
+
+
+class Dismissed(SlipwayError):
+    """401 or 410 from the app: this builder's life is over."""
+
+
+class Fenced(SlipwayError):
+    """409 from the app, or the log was closed by somebody else."""
