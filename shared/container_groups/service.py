@@ -115,7 +115,8 @@ def _refuse(error: AzureError, name: str) -> NoReturn:
     if isinstance(error, HttpResponseError):
         code = getattr(error.error, "code", "") or ""
         if error.status_code == _TOO_MANY_REQUESTS or code in _QUOTA_CODES:
-            after = (error.response.headers if error.response else {}).get("Retry-After", "10")
+            response: Any = error.response
+            after = (response.headers if response is not None else {}).get("Retry-After", "10")
             seconds = int(after) if str(after).isdigit() else 10
             raise Throttled(f"Azure has no room for {name} now ({code or 'throttled'}).", retry_after=seconds) from None
         if error.status_code and error.status_code < 500:  # noqa: PLR2004 - the server errors begin there

@@ -44,10 +44,11 @@ class Replace:
 
 @dataclass(frozen=True)
 class Delete:
-    """Remove a row, whatever it holds now; it must exist."""
+    """Remove a row, which must exist; with an ETag only as it was read."""
 
     partition: str
     key: str
+    etag: str = ""
 
 
 Change = Insert | Replace | Delete
@@ -127,7 +128,8 @@ def _operation(change: Change) -> Any:  # noqa: ANN401 - the SDK's union of tupl
             entity = _entity(change.row.partition, change.row.key, change.values)
             return TransactionOperation.UPDATE, entity, {"etag": change.row.etag, **_UPDATE}
         case Delete():
-            return TransactionOperation.DELETE, _entity(change.partition, change.key, {})
+            condition = {"etag": change.etag, "match_condition": MatchConditions.IfNotModified} if change.etag else {}
+            return TransactionOperation.DELETE, _entity(change.partition, change.key, {}), condition
 
 
 __all__ = ["Change", "Delete", "Insert", "Replace", "Row", "Scalar", "Table"]

@@ -1,0 +1,34 @@
+"""What the use cases of this room work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.access.builder_tokens import BuilderTokens
+from shared.access.keys import Keys
+from shared.clock import Clock
+from shared.container_groups.pool import GroupPool
+from shared.grant import RegistryLogin
+from shared.runs.store import RunStore
+from shared.settings import RegistrySettings, Settings
+from shared.storage import Storage
+
+IssueLogin = Callable[[RegistrySettings, tuple[str, ...], tuple[str, ...]], RegistryLogin]
+"""Answers a short-lived login of a registry for (repositories to pull, repositories to push)."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The parts that runs are made with; one per process."""
+
+    settings: Settings
+    storage: Storage
+    store: RunStore
+    pool: GroupPool
+    keys: Keys
+    tokens: BuilderTokens
+    issue_login: IssueLogin
+    clock: Clock
+
+    def registry(self, key: str) -> RegistrySettings:
+        """Answer the settings of a registry by its storage key. Raises KeyError for one that is not served."""
+        return {registry.name.lower(): registry for registry in self.settings.registries}[key]

@@ -1,0 +1,89 @@
+"""A run as a value, and the moves that its status may make. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.grant import Image, Outcome, Platform
+
+
+class Status(StrEnum):
+    """The status of a run, by the names of the published API."""
+
+    QUEUED = "Queued"
+    STARTED = "Started"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    ERROR = "Error"
+    TIMEOUT = "Timeout"
+
+
+TERMINAL = frozenset(Status(outcome.value) for outcome in Outcome)
+
+_NEXT: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.STARTED, Status.RUNNING}) | TERMINAL,
+    Status.STARTED: frozenset({Status.QUEUED, Status.RUNNING}) | TERMINAL,
+    Status.RUNNING: TERMINAL,
+}
+"""Events overtake each other, so a claim or an end may arrive while the row still says Queued.
+`Started -> Queued` is a builder that never came up: the run goes back and tries another."""
+
+
+def may_move(current: Status, following: Status) -> bool:
+    """Whether a run may go from one status to the other. Terminal ones are never left."""
+    return following in _NEXT.get(current, frozenset())
+
+
+class Requester(BaseModel):
+    """Who asked for the run, as `systemData` shows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: str
+
+
+class Run(BaseModel):
+    """One execution. Holds no secret: the request itself lies sealed in a blob."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    registry: str
+    """The registry's storage key: its name in lower case."""
+    status: Status = Status.QUEUED
+    run_type: str = "QuickRun"
+    task: str | None = None
+    created: datetime
+    updated: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    timeout_seconds: int
+    platform: Platform = Platform()
+    requester: Requester
+    agent_pool: str | None = None
+    is_archived: bool = False
+    push_repositories: tuple[str, ...] = ()
+    """Repositories of the run's own registry that it may publish to."""
+    group: str | None = None
+    attempt: int = 0
+    """Builders that were asked for so far."""
+    epoch: int = 0
+    """Claims so far; what a builder sends with an older epoch is refused."""
+    output_images: tuple[Image, ...] = ()
+    error: str | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run has ended."""
+        return self.status in TERMINAL
+
+    def moved(self, status: Status, now: datetime, **changes: object) -> "Run":
+        """Answer the run in another status. Raises ValueError for a move that is not legal."""
+        if not may_move(self.status, status):
+            raise ValueError(f"a run cannot go from {self.status} to {status}")
+        return self.model_copy(update={"status": status, "updated": now, **changes})
