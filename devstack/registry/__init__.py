@@ -1,0 +1,1 @@
+"""The local registry's configuration and its token service."""

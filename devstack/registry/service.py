@@ -1,0 +1,150 @@
+"""The endpoints of the registry's token service.
+
+    GET  /oauth2/token?service&scope      Basic           Docker token specification
+    POST /oauth2/token                    form            refresh_token or password grant
+    POST /oauth2/exchange                 form            ACR: an Entra token for a refresh token
+
+Nobody is anonymous here: without a credential the answer is 401.
+"""
+
+import base64
+import binascii
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import jwt
+
+from devstack.registry import access
+from devstack.registry.accounts import TokenServiceConfig
+from devstack.registry.tokens import ACCESS_LIFE_SECONDS, Mint
+from devstack.web import Request, Response, json_response
+
+REFRESH_USER = "00000000-0000-0000-0000-000000000000"
+"""ACR's user name that says: the password is a refresh token."""
+
+type EntraCheck = Callable[[str], str | None]
+"""Gives the object id of a valid Entra token, None for any other."""
+
+
+def entra_check(config: TokenServiceConfig, keys: jwt.PyJWKClient) -> EntraCheck:
+    """Make the check of Entra tokens: signature, issuer, audience and times."""
+
+    def check(token: str) -> str | None:
+        try:
+            claims = jwt.decode(
+                token,
+                keys.get_signing_key_from_jwt(token).key,
+                algorithms=["RS256"],
+                audience=config.entra_audiences,
+                issuer=config.entra_issuer,
+                options={"require": ["exp", "iss", "aud", "oid", "tid"]},
+            )
+        except jwt.PyJWTError:
+            return None
+        return str(claims["oid"])
+
+    return check
+
+
+@dataclass(frozen=True)
+class TokenService:
+    """Answers for one registry."""
+
+    config: TokenServiceConfig
+    mint: Mint
+    check_entra: EntraCheck
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        match (request.method, request.path):
+            case ("GET", "/oauth2/token"):
+                return self._get(request)
+            case ("POST", "/oauth2/token"):
+                return self._post(request.form)
+            case ("POST", "/oauth2/exchange"):
+                return self._exchange(request.form)
+        return _error(HTTPStatus.NOT_FOUND, "NOT_FOUND", "There is nothing here.")
+
+    def _get(self, request: Request) -> Response:
+        if (refused := self._wrong_service(request.parameters("service"))) is not None:
+            return refused
+        name, password = _basic(request.headers.get("authorization", ""))
+        account = self._account(name, password)
+        if account is None:
+            return _unauthenticated()
+        offline = "true" in request.parameters("offline_token")
+        return self._answer(account, request.parameters("scope"), with_refresh=offline)
+
+    def _post(self, form: dict[str, str]) -> Response:
+        if (refused := self._wrong_service([form["service"]] if "service" in form else [])) is not None:
+            return refused
+        match form.get("grant_type"):
+            case "refresh_token":
+                account = self.mint.account_of(form.get("refresh_token", ""))
+            case "password":
+                account = self._account(form.get("username", ""), form.get("password", ""))
+            case _:
+                return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", "The grant type is not supported.")
+        if account is None:
+            return _unauthenticated()
+        offline = form.get("access_type") == "offline"
+        return self._answer(account, [form.get("scope", "")], with_refresh=offline)
+
+    def _exchange(self, form: dict[str, str]) -> Response:
+        if form.get("grant_type") not in {"access_token", "access_token_refresh_token"}:
+            return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", "The grant type is not supported.")
+        if (refused := self._wrong_service([form.get("service", "")])) is not None:
+            return refused
+        account = self.check_entra(form.get("access_token", ""))
+        if account is None or self.config.right_of(account) is None:
+            return _unauthenticated()
+        return json_response({"refresh_token": self.mint.refresh(account)})
+
+    def _wrong_service(self, named: Iterable[str]) -> Response | None:
+        if all(service == self.config.service for service in named):
+            return None
+        return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", f"This service speaks for {self.config.service} alone.")
+
+    def _account(self, name: str, password: str) -> str | None:
+        if name == REFRESH_USER:
+            return self.mint.account_of(password)
+        user = self.config.user(name, password)
+        return user.name if user else None
+
+    def _answer(self, account: str, asked: Iterable[str], *, with_refresh: bool) -> Response:
+        granted = access.grant(access.parse(asked), self.config.right_of(account))
+        token = self.mint.access(account, granted)
+        body: dict[str, object] = {
+            "token": token,
+            "access_token": token,
+            "expires_in": ACCESS_LIFE_SECONDS,
+            "issued_at": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        if with_refresh:
+            body["refresh_token"] = self.mint.refresh(account)
+        return json_response(body)
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Read Basic credentials; anything else is a pair of empty texts."""
+    kind, _, value = header.partition(" ")
+    if kind.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, password
+
+
+def _error(status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    return json_response({"errors": [{"code": code, "message": message}]}, status, headers)
+
+
+def _unauthenticated() -> Response:
+    message = "The credential is missing or does not hold."
+    return _error(
+        HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", message, {"www-authenticate": 'Basic realm="slipway registry"'}
+    )

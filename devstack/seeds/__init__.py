@@ -1,0 +1,1 @@
+"""Base images made from Debian packages, for builds without an outside registry."""

@@ -1,0 +1,91 @@
+"""The settings of the functions app on the local stack."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.stack import names
+from devstack.stack.credentials import IDENTITY, ROLES, Credentials, object_id
+from devstack.stack.layout import Layout
+from devstack.stack.ports import LOOPBACK, Ports
+
+THREADS = 32
+WARM_BUILDERS = 1
+RUN_CONCURRENCY = 2
+
+
+def connection_string(ports: Ports, key: str) -> str:
+    """Write the storage connection string of this stack's Azurite."""
+    account = names.STORAGE_ACCOUNT
+    parts = {
+        "DefaultEndpointsProtocol": "http",
+        "AccountName": account,
+        "AccountKey": key,
+        "BlobEndpoint": f"http://{LOOPBACK}:{ports.blob}/{account}",
+        "QueueEndpoint": f"http://{LOOPBACK}:{ports.queue}/{account}",
+        "TableEndpoint": f"http://{LOOPBACK}:{ports.table}/{account}",
+    }
+    return ";".join(f"{name}={value}" for name, value in parts.items()) + ";"
+
+
+def trust_environment(bundle: Path) -> dict[str, str]:
+    """Make Python, Go and OpenSSL programs trust the machine's CAs and the stack's own."""
+    return {"REQUESTS_CA_BUNDLE": str(bundle), "SSL_CERT_FILE": str(bundle)}
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Add the local names to the proxy exceptions of an environment."""
+    local = ["localhost", LOOPBACK, names.REGISTRY_HOST]
+    made = dict(environment)
+    for variable in ("NO_PROXY", "no_proxy"):
+        known = [name for name in environment.get(variable, "").split(",") if name]
+        made[variable] = ",".join([*known, *(name for name in local if name not in known)])
+    return made
+
+
+def registries(ports: Ports) -> list[dict[str, str]]:
+    """List the registries that the deployment serves: the local one."""
+    return [
+        {
+            "id": names.REGISTRY_ID,
+            "loginServer": ports.login_server,
+            "location": "local",
+            "sku": "Premium",
+        }
+    ]
+
+
+def access() -> list[dict[str, str]]:
+    """List who holds which role in the app."""
+    return [{"principal": object_id(name), "role": role, "registry": "*"} for name, role in ROLES.items() if role]
+
+
+def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -> dict[str, str]:
+    """Write the app settings, as `local.settings.json` would hold them under `Values`."""
+    return {
+        "AzureWebJobsStorage": connection_string(ports, credentials.storage_key),
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "SLIPWAY_PUBLIC_URL": ports.public_url,
+        "SLIPWAY_TENANT_ID": names.TENANT_ID,
+        "SLIPWAY_AUTHORITY": ports.authority,
+        "SLIPWAY_AUDIENCES": ",".join(names.ARM_AUDIENCES),
+        "SLIPWAY_REGISTRIES": json.dumps(registries(ports)),
+        "SLIPWAY_ACCESS": json.dumps(access()),
+        "SLIPWAY_RESOURCE_MANAGER": ports.resource_manager,
+        "SLIPWAY_BUILDER_RESOURCE_GROUP": names.BUILDER_RESOURCE_GROUP,
+        "SLIPWAY_BUILDER_IMAGE": names.BUILDER_IMAGE,
+        "SLIPWAY_BUILDER_PRIVILEGED": "true",
+        "SLIPWAY_WARM_BUILDERS": str(WARM_BUILDERS),
+        "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
+        "SLIPWAY_KEY_FILE": str(layout.app_key),
+        "SLIPWAY_CA_BUNDLE": str(layout.tls.authority),
+        "IDENTITY_ENDPOINT": ports.identity_endpoint,
+        "IDENTITY_HEADER": credentials.identity_header,
+        "PYTHON_THREADPOOL_THREAD_COUNT": str(THREADS),
+        "AzureWebJobsDisableHomepage": "true",
+    } | trust_environment(layout.tls.bundle)
+
+
+def identity_object_id() -> str:
+    """Name the object id of the app's managed identity."""
+    return object_id(IDENTITY)
