@@ -1,0 +1,170 @@
+"""The configuration files of the services, generated before each start."""
+
+import json
+from dataclasses import dataclass
+
+from devstack import files
+from devstack.entra.directory import Directory, EntraConfig
+from devstack.registry.access import Right
+from devstack.registry.accounts import Member, TokenServiceConfig, User
+from devstack.registry.config import RegistryServer, configuration
+from devstack.stack import names
+from devstack.stack.credentials import DEV_USER, ROLES, Credentials, object_id
+from devstack.stack.layout import Layout
+from devstack.stack.ports import LOOPBACK, Ports
+from devstack.stack.settings import identity_object_id
+
+TOKEN_ISSUER = "slipway-local"  # noqa: S105 - a name, not a secret
+
+
+@dataclass(frozen=True)
+class BuilderImage:
+    """The builder's root file system as the container-group service mounts it."""
+
+    lower: tuple[str, ...]
+    """Read-only directories, the top one first."""
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def directory(ports: Ports, credentials: Credentials) -> Directory:
+    """Describe the tenant."""
+    return Directory(
+        tenant_id=names.TENANT_ID,
+        authority=ports.authority,
+        principals=credentials.principals(),
+        identity=credentials.identity(),
+    )
+
+
+def entra(layout: Layout, ports: Ports, credentials: Credentials) -> EntraConfig:
+    """Configure the Entra look-alike."""
+    return EntraConfig(
+        directory=directory(ports, credentials),
+        port=ports.entra,
+        identity_port=ports.identity,
+        certificate=layout.tls.leaf,
+        key=layout.tls.leaf_key,
+        signing_key=layout.entra_key,
+    )
+
+
+_RIGHTS = {"contributor": Right.WRITE, "runner": Right.READ, "reader": Right.READ}
+
+
+def token_service(layout: Layout, ports: Ports, credentials: Credentials) -> TokenServiceConfig:
+    """Configure the registry's token service."""
+    members = [Member(object_id=object_id(name), right=_RIGHTS[role]) for name, role in ROLES.items() if role]
+    tenant = directory(ports, credentials)
+    return TokenServiceConfig(
+        service=ports.login_server,
+        issuer=TOKEN_ISSUER,
+        users=(User(name=DEV_USER, password=credentials.registry_password, right=Right.WRITE),),
+        members=(*members, Member(object_id=identity_object_id(), right=Right.WRITE)),
+        entra_issuer=tenant.issuer,
+        entra_jwks_url=tenant.jwks_url,
+        entra_audiences=names.EXCHANGE_AUDIENCES,
+        authorities=layout.tls.authority,
+        port=ports.tokens,
+        certificate=layout.tls.leaf,
+        key=layout.tls.leaf_key,
+        signing_key=layout.registry_key,
+        signing_certificate=layout.registry_certificate,
+    )
+
+
+def registry(layout: Layout, ports: Ports, credentials: Credentials) -> RegistryServer:
+    """Configure the registry."""
+    return RegistryServer(
+        data=layout.registry,
+        port=ports.registry,
+        certificate=layout.tls.leaf,
+        key=layout.tls.leaf_key,
+        realm=ports.token_realm,
+        service=ports.login_server,
+        issuer=TOKEN_ISSUER,
+        token_certificate=layout.registry_certificate,
+        http_secret=credentials.registry_http_secret,
+    )
+
+
+def container_groups(layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage) -> dict[str, object]:
+    """Configure the container-group service: what it listens on, its image, and what a group may reach."""
+    tenant = directory(ports, credentials)
+    own_loopback = (ports.functions, ports.tokens, ports.blob)
+    return {
+        "address": LOOPBACK,
+        "port": ports.container_groups,
+        "cert": str(layout.tls.leaf),
+        "key": str(layout.tls.leaf_key),
+        "state_dir": str(layout.container_groups),
+        "images": {
+            names.BUILDER_IMAGE: {
+                "lower": list(image.lower),
+                "command": list(image.command),
+                "env": image.environment,
+            }
+        },
+        "forwards": [
+            _forward(names.REGISTRY_ADDRESS_IN_GROUPS, ports.registry),
+            *(_forward(LOOPBACK, port) for port in own_loopback),
+        ],
+        "hosts": {names.REGISTRY_HOST: names.REGISTRY_ADDRESS_IN_GROUPS},
+        "token_issuer": tenant.issuer,
+        "jwks_url": tenant.jwks_url,
+    }
+
+
+def _forward(listen_address: str, port: int) -> dict[str, object]:
+    return {
+        "listen_address": listen_address,
+        "port": port,
+        "target_host": LOOPBACK,
+        "target_port": port,
+    }
+
+
+@dataclass(frozen=True)
+class ConfigFiles:
+    """The generated files, each readable by the owner alone."""
+
+    layout: Layout
+
+    @property
+    def entra(self) -> str:
+        """The Entra look-alike's."""
+        return str(self.layout.config / "entra.json")
+
+    @property
+    def token_service(self) -> str:
+        """The token service's."""
+        return str(self.layout.config / "token-service.json")
+
+    @property
+    def registry(self) -> str:
+        """The registry's."""
+        return str(self.layout.config / "registry.yml")
+
+    @property
+    def container_groups(self) -> str:
+        """The container-group service's."""
+        return str(self.layout.config / "container-groups.json")
+
+
+def write_all(layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage) -> ConfigFiles:
+    """Write every configuration file of a stack."""
+    made = ConfigFiles(layout)
+    groups = container_groups(layout, ports, credentials, image)
+    texts = {
+        "entra.json": _with_secrets(entra(layout, ports, credentials)),
+        "token-service.json": _with_secrets(token_service(layout, ports, credentials)),
+        "registry.yml": configuration(registry(layout, ports, credentials)),
+        "container-groups.json": json.dumps(groups, indent=2),
+    }
+    for name, text in texts.items():
+        files.write_secret(layout.config / name, text)
+    return made
+
+
+def _with_secrets(config: EntraConfig | TokenServiceConfig) -> str:
+    return config.model_dump_json(indent=2)
