@@ -129,14 +129,14 @@ class RunStore:
         waiting = replace(active, slot=-1)
         self._try([Replace(_row(active), waiting.values()), Delete(active.registry, _slot_key(active.slot))])
 
-    def note(self, active: Active, *, lease: datetime | None = None, position: int | None = None) -> None:
-        """Note a sign of life or a queue position. Losing a race here loses nothing."""
+    def note(self, active: Active, *, lease: datetime | None = None, position: int | None = None) -> bool:
+        """Note a sign of life or a queue position. False when somebody else changed the row first."""
         noted = replace(
             active,
             lease=lease.timestamp() if lease else active.lease,
             position=active.position if position is None else position,
         )
-        self._try([Replace(_row(active), noted.values())])
+        return self._try([Replace(_row(active), noted.values())])
 
     def close(self, registry: str, run_id: str) -> None:
         """Forget that the run was active and give its slot back. Closing twice is fine."""

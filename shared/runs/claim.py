@@ -1,0 +1,175 @@
+"""What a builder may do: claim its run, show that it lives, ask for a login, report.
+
+Every claim raises the run's epoch; what comes with an older epoch is refused, so a builder that was given up
+can neither publish nor end the run.
+"""
+
+import logging
+from datetime import timedelta
+
+from shared.access.builder_tokens import Bearer, TokenUse
+from shared.arm.requests import DockerBuildRequest
+from shared.container_groups.pool import Group
+from shared.errors import Conflict, Forbidden, NotFound, SlipwayError
+from shared.grant import (
+    DockerBuild,
+    Grant,
+    Heartbeat,
+    LoginRequest,
+    NamedValue,
+    RegistryLogin,
+    Report,
+    Work,
+)
+from shared.runs.context import Workshop
+from shared.runs.dispatch import dispatch
+from shared.runs.finish import Ending, finish
+from shared.runs.logs import log_size, writing_url
+from shared.runs.model import Run, Status
+from shared.runs.results import result_url
+from shared.runs.sources import source
+from shared.runs.submit import open_request, run_variables
+
+_TOKEN_MARGIN = timedelta(hours=1)
+_LOG = logging.getLogger(__name__)
+
+
+class Gone(SlipwayError):
+    """The group is not needed any more: its builder is to leave."""
+
+    status = 410
+    code = "Gone"
+
+
+class Superseded(SlipwayError):
+    """The run has ended or belongs to another builder; the message says which."""
+
+    status = 409
+    code = "RunSuperseded"
+
+
+def look_for_work(shop: Workshop, bearer: Bearer) -> Grant | None:
+    """Answer the grant of the run that the builder's group is for, or None while there is none.
+
+    Raises Gone when there will never be one.
+    """
+    group = shop.pool.find(bearer.registry, bearer.group)
+    if group is None:
+        raise Gone("This container group is not known any more.")
+    if not group.run_id:
+        if not group.seen:
+            shop.pool.seen(group)
+        return None
+    return _claim(shop, group)
+
+
+def _claim(shop: Workshop, group: Group) -> Grant:
+    def claim(run: Run) -> Run | None:
+        if run.is_terminal or (run.group is not None and run.group != group.name):
+            return None
+        now = shop.clock()
+        if run.status is Status.RUNNING:
+            return run.model_copy(update={"epoch": run.epoch + 1, "updated": now})
+        return run.moved(
+            Status.RUNNING, now, started=now, epoch=run.epoch + 1, group=group.name, attempt=max(run.attempt, 1)
+        )
+
+    run = shop.store.change(group.registry, group.run_id, claim)
+    if run is None:
+        shop.pool.release(group.registry, group.name)
+        raise Gone("The run of this container group has ended or belongs to another one.")
+    _note_life(shop, run)
+    return _grant(shop, run)
+
+
+def _grant(shop: Workshop, run: Run) -> Grant:
+    request = open_request(shop, run)
+    bearer = Bearer(run.registry, run.group or "", run.id, run.epoch)
+    life = timedelta(seconds=run.timeout_seconds) + _TOKEN_MARGIN
+    return Grant(
+        run_id=run.id,
+        group=run.group or "",
+        epoch=run.epoch,
+        run_token=shop.tokens.sign(TokenUse.RUN, bearer, shop.clock(), life),
+        work=Work(docker_build=_docker_build(request)),
+        source=source(shop, run.registry, request.source_location),
+        platform=run.platform,
+        variables=run_variables(shop.registry(run.registry), run),
+        timeout_seconds=run.timeout_seconds,
+        log_url=writing_url(shop, run),
+        log_position=log_size(shop, run),
+        result_url=result_url(shop, run),
+    )
+
+
+def _docker_build(request: DockerBuildRequest) -> DockerBuild:
+    return DockerBuild(
+        docker_file_path=request.docker_file_path,
+        image_names=request.image_names,
+        is_push_enabled=request.is_push_enabled and bool(request.image_names),
+        no_cache=request.no_cache,
+        arguments=tuple(NamedValue(**argument.model_dump()) for argument in request.arguments),
+        target=request.target,
+    )
+
+
+def heartbeat(shop: Workshop, bearer: Bearer) -> Heartbeat:
+    """Note that the run's builder lives. Raises Superseded when it must stop."""
+    run = _own_run(shop, bearer)
+    _note_life(shop, run)
+    return Heartbeat(epoch=run.epoch)
+
+
+def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogin:
+    """Answer a short-lived login of the run's registry.
+
+    Raises Superseded when the run is no longer the builder's, Forbidden for a repository to push that is not
+    the run's.
+    """
+    run = _own_run(shop, bearer)
+    foreign = sorted(set(request.push) - set(run.push_repositories))
+    if foreign:
+        raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
+    return shop.issue_login(shop.registry(run.registry), request.pull, request.push)
+
+
+def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
+    """End the run as its builder reports. Raises Superseded when the run is no longer the builder's."""
+    if (told.run_id, told.epoch) != (bearer.run_id, bearer.epoch):
+        raise Conflict("The report is of another run than the builder's token.")
+    try:
+        _own_run(shop, bearer)
+    except Superseded:
+        run = shop.store.get(bearer.registry, bearer.run_id)
+        if run.is_terminal and run.epoch == bearer.epoch:
+            return run
+        raise
+    run = finish(shop, bearer.registry, bearer.run_id, ending(told), epoch=bearer.epoch)
+    try:
+        dispatch(shop, bearer.registry)
+    except SlipwayError:
+        _LOG.exception("the next run of %s waits for the queue", bearer.registry)
+    return run
+
+
+def ending(told: Report) -> Ending:
+    """Answer the end that a report tells of."""
+    return Ending(Status(told.outcome.value), told.error, told.images)
+
+
+def _own_run(shop: Workshop, bearer: Bearer) -> Run:
+    try:
+        run = shop.store.get(bearer.registry, bearer.run_id)
+    except NotFound:
+        raise Superseded("The run does not exist any more.") from None
+    if run.is_terminal:
+        raise Superseded(f"The run has ended: {run.status}.")
+    if run.epoch != bearer.epoch or run.group != bearer.group:
+        raise Superseded("The run belongs to another builder.")
+    return run
+
+
+def _note_life(shop: Workshop, run: Run) -> None:
+    active = shop.store.find_active(run.registry, run.id)
+    if active is not None:
+        shop.store.note(active, lease=shop.clock())

@@ -1,0 +1,56 @@
+"""The end of a run: one terminal state, the log's last line, its `Complete` mark, the builder's removal.
+
+The state moves first. What follows is repeated by the reconciler until it is done, because the run stays
+among the active ones until it is closed.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from shared.errors import SlipwayError
+from shared.grant import Image
+from shared.runs.context import Workshop
+from shared.runs.logs import complete_log
+from shared.runs.model import Run, Status
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: a terminal status, one sentence when it is not a success, and what was published."""
+
+    status: Status
+    error: str | None = None
+    images: tuple[Image, ...] = ()
+
+
+def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch: int | None = None) -> Run:
+    """Move a run to its terminal state and close it; a run that has ended keeps its state.
+
+    With `epoch`, the ending counts only while the run still has that epoch. Answers the run as it is then.
+    """
+
+    def end(run: Run) -> Run | None:
+        if run.is_terminal or (epoch is not None and run.epoch != epoch):
+            return None
+        now = shop.clock()
+        return run.moved(ending.status, now, finished=now, error=ending.error, output_images=ending.images)
+
+    changed = shop.store.change(registry, run_id, end)
+    run = changed or shop.store.get(registry, run_id)
+    if changed is not None:
+        _LOG.info("run %s of %s: %s", run.id, registry, run.status)
+        try:
+            close(shop, run)
+        except SlipwayError:
+            _LOG.exception("run %s has ended but is not closed yet", run.id)
+    return run
+
+
+def close(shop: Workshop, run: Run) -> None:
+    """Complete the log of an ended run, remove its builder and give its slot back. Calling again is fine."""
+    complete_log(shop, run)
+    if run.group is not None:
+        shop.pool.release(run.registry, run.group)
+    shop.store.close(run.registry, run.id)

@@ -1,0 +1,89 @@
+"""What was lost on the way is found again: messages, builders, reports, half-finished ends.
+
+A builder is declared lost only after its container group's real state and its result have been read, in that
+order of doubt: a group that runs is waited for until the run's own deadline has passed.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from shared.container_groups.service import GroupState
+from shared.errors import NotFound, SlipwayError
+from shared.runs.claim import ending
+from shared.runs.context import Workshop
+from shared.runs.dispatch import MAX_ATTEMPTS, dispatch
+from shared.runs.finish import Ending, close, finish
+from shared.runs.model import Run, Status
+from shared.runs.results import read_result
+from shared.runs.store import Active
+
+LEASE = timedelta(seconds=20)
+"""Silence after which a builder is looked at; heartbeats come every two seconds."""
+START_PATIENCE = timedelta(minutes=10)
+"""Longest time from a group's request to its builder's claim; Azure's cold starts take one to two minutes."""
+_DEADLINE_GRACE = timedelta(minutes=2)
+_LOG = logging.getLogger(__name__)
+
+
+def reconcile(shop: Workshop, registry: str) -> None:
+    """Look at every run of a registry that is not closed, and dispatch. One fault never hides the next run."""
+    for active in shop.store.active(registry):
+        try:
+            _settle(shop, active)
+        except SlipwayError:
+            _LOG.exception("run %s could not be reconciled now", active.run_id)
+    dispatch(shop, registry)
+
+
+def _settle(shop: Workshop, active: Active) -> None:
+    try:
+        run = shop.store.get(active.registry, active.run_id)
+    except NotFound:
+        shop.store.close(active.registry, active.run_id)
+        return
+    if run.is_terminal:
+        close(shop, run)
+    elif run.status is Status.STARTED:
+        _settle_started(shop, run)
+    elif run.status is Status.RUNNING:
+        _settle_running(shop, run, active)
+
+
+def _settle_started(shop: Workshop, run: Run) -> None:
+    waited = shop.clock() - run.updated
+    if waited < LEASE:
+        return
+    state = shop.pool.state(run.group or "")
+    if state in {GroupState.STARTING, GroupState.RUNNING} and waited < START_PATIENCE:
+        return
+    _LOG.warning("run %s: its builder %s never came up (%s)", run.id, run.group, state)
+    if run.attempt >= MAX_ATTEMPTS:
+        error = f"no builder came up in {MAX_ATTEMPTS} attempts"
+        finish(shop, run.registry, run.id, Ending(Status.ERROR, error))
+        return
+
+    def again(current: Run) -> Run | None:
+        if current.status is not Status.STARTED or current.group != run.group:
+            return None
+        return current.moved(Status.QUEUED, shop.clock(), group=None)
+
+    if shop.store.change(run.registry, run.id, again) and run.group:
+        shop.pool.release(run.registry, run.group)
+
+
+def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
+    now = shop.clock()
+    if now - datetime.fromtimestamp(active.lease, UTC) < LEASE:
+        return
+    state = shop.pool.state(run.group or "")
+    told = read_result(shop, run)
+    if told is not None:
+        finish(shop, run.registry, run.id, ending(told), epoch=run.epoch)
+        return
+    overdue = now > (run.started or run.created) + timedelta(seconds=run.timeout_seconds) + _DEADLINE_GRACE
+    if overdue:
+        error = "failed during run, err: context deadline exceeded"
+        finish(shop, run.registry, run.id, Ending(Status.TIMEOUT, error), epoch=run.epoch)
+    elif state in {GroupState.ENDED, GroupState.ABSENT}:
+        error = "the builder was lost before it could report; nothing more is known"
+        finish(shop, run.registry, run.id, Ending(Status.ERROR, error), epoch=run.epoch)

@@ -1,0 +1,41 @@
+"""Results that builders write before they report: what saves a run whose report never arrived."""
+
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from shared.errors import NotFound
+from shared.grant import Report
+from shared.runs.context import Workshop
+from shared.runs.model import Run
+from shared.storage import Permission
+
+_CONTAINER = "results"
+_MARGIN = timedelta(hours=1)
+
+
+def _name(run: Run) -> str:
+    return f"{run.registry}/{run.id}/{run.epoch}.json"
+
+
+def result_url(shop: Workshop, run: Run) -> str:
+    """Answer a URL by which this epoch's builder writes its result."""
+    life = timedelta(seconds=run.timeout_seconds) + _MARGIN
+    return shop.storage.blobs.sas_url(_CONTAINER, _name(run), Permission.UPLOAD, life)
+
+
+def read_result(shop: Workshop, run: Run) -> Report | None:
+    """Answer what the builder of the present epoch wrote; None when there is nothing that holds."""
+    try:
+        told = Report.model_validate_json(shop.storage.blobs.read(_CONTAINER, _name(run)))
+    except (NotFound, ValidationError):
+        return None
+    return told if (told.run_id, told.epoch) == (run.id, run.epoch) else None
+
+
+def delete_results(shop: Workshop, run: Run) -> None:
+    """Delete all that was kept for a run that is purged."""
+    blobs = shop.storage.blobs
+    for epoch in range(1, run.epoch + 1):
+        blobs.delete(_CONTAINER, _name(run.model_copy(update={"epoch": epoch})))
+    blobs.delete("requests", f"{run.registry}/{run.id}")

@@ -1,0 +1,120 @@
+"""A run request becomes a run: exactly one, however often the request is repeated.
+
+The log exists before the row and the row before the message. Once the row is written nothing may turn the
+answer into an error: az sends a request again on 500, 503 and 504.
+"""
+
+import hashlib
+import logging
+import secrets
+
+from shared.access.callers import Caller
+from shared.arm.requests import DockerBuildRequest
+from shared.errors import Conflict, InvalidRequest, LanguageError, SlipwayError, Unavailable
+from shared.grant import Platform, RunVariables
+from shared.images.targets import target
+from shared.runs.context import Workshop
+from shared.runs.dispatch import announce, dispatch
+from shared.runs.ids import run_id
+from shared.runs.logs import create_log, delete_log
+from shared.runs.model import Requester, Run
+from shared.runs.sources import check_location
+from shared.settings import RegistrySettings
+
+_ID_ATTEMPTS = 30
+_LOG = logging.getLogger(__name__)
+
+
+def request_key(client_request_id: str | None, path: str, body: bytes) -> str:
+    """Answer what makes two requests the same: az sends one client request id with all calls of a process."""
+    identity = client_request_id or secrets.token_hex(16)
+    return hashlib.sha256(b"\0".join([identity.encode(), path.lower().encode(), body])).hexdigest()
+
+
+def submit(shop: Workshop, registry: RegistrySettings, request: DockerBuildRequest, caller: Caller, key: str) -> Run:
+    """Answer the queued run of a request. Raises InvalidRequest, or Unavailable before anything was written."""
+    partition = registry.name.lower()
+    known = shop.store.by_request(partition, key)
+    if known:
+        return known
+    check_location(shop, partition, request.source_location)
+    run = _insert(shop, registry, request, caller, key)
+    try:
+        announce(shop, partition)
+        dispatch(shop, partition)
+    except SlipwayError:
+        _LOG.exception("run %s waits: it could not be dispatched at once", run.id)
+    return run
+
+
+def _insert(shop: Workshop, registry: RegistrySettings, request: DockerBuildRequest, caller: Caller, key: str) -> Run:
+    later = 0
+    for _ in range(_ID_ATTEMPTS):
+        run = _new_run(shop, registry, request, caller, later)
+        later += 1 + secrets.randbelow(8)
+        try:
+            create_log(shop, run.registry, run.id)
+        except Conflict:
+            continue
+        seal_request(shop, run, request)
+        try:
+            shop.store.insert(run, key)
+        except Conflict:
+            delete_log(shop, run)
+            known = shop.store.by_request(run.registry, key)
+            if known:
+                return known
+            continue
+        return run
+    raise Unavailable("No run id was free; too many runs are being queued at this moment.")
+
+
+def _new_run(
+    shop: Workshop, registry: RegistrySettings, request: DockerBuildRequest, caller: Caller, later: int
+) -> Run:
+    now = shop.clock()
+    run = Run(
+        id=run_id(now, later),
+        registry=registry.name.lower(),
+        created=now,
+        updated=now,
+        timeout_seconds=request.timeout,
+        platform=Platform(**request.platform.model_dump()),
+        requester=Requester(name=caller.name, kind=caller.kind),
+        agent_pool=request.agent_pool_name,
+        is_archived=request.is_archive_enabled,
+    )
+    return run.model_copy(update={"push_repositories": _push_repositories(registry, run, request)})
+
+
+def _push_repositories(registry: RegistrySettings, run: Run, request: DockerBuildRequest) -> tuple[str, ...]:
+    variables = run_variables(registry, run)
+    try:
+        targets = [target(name, variables) for name in request.image_names]
+    except LanguageError as error:
+        raise InvalidRequest(error.message, code="InvalidImageName", target="imageNames") from None
+    own = [one.repository for one in targets if one.registry == registry.login_server]
+    return tuple(dict.fromkeys(own)) if request.is_push_enabled else ()
+
+
+def run_variables(registry: RegistrySettings, run: Run) -> RunVariables:
+    """Answer the values behind `{{.Run.X}}` of a run."""
+    return RunVariables(
+        id=run.id,
+        registry=registry.login_server,
+        registry_name=registry.login_server.partition(".")[0],
+        date=f"{run.created:%Y%m%d-%H%M%S}z",
+        task_name=run.task or "",
+    )
+
+
+def seal_request(shop: Workshop, run: Run, request: DockerBuildRequest) -> None:
+    """Keep the request, secret build arguments included, until a builder claims the run."""
+    name = f"{run.registry}/{run.id}"
+    shop.storage.blobs.put("requests", name, shop.keys.seal(request.model_dump_json().encode(), name))
+
+
+def open_request(shop: Workshop, run: Run) -> DockerBuildRequest:
+    """Read the request that made a run."""
+    name = f"{run.registry}/{run.id}"
+    return DockerBuildRequest.model_validate_json(shop.keys.open(shop.storage.blobs.read("requests", name), name))
