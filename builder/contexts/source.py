@@ -1,0 +1,35 @@
+"""The contract of everything that can bring a context."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The files of a run below `root`, and the git revision and branch when they came from git."""
+
+    root: Path
+    commit: str = ""
+    branch: str = ""
+
+
+class ContextSource(Protocol):
+    """Brings the files of one run.
+
+    `fetch` fills the empty directory `root` and may be called once. Passing faults of the network are
+    retried inside. It raises ContextRefused, one sentence without address or token, when the files
+    cannot be had or may not be unpacked; what it wrote until then is of no use.
+    """
+
+    async def fetch(self, root: Path) -> Context:
+        """Bring the files."""
+        ...
+
+
+class NoContext:
+    """A run without files."""
+
+    async def fetch(self, root: Path) -> Context:
+        """Leave `root` empty."""
+        return Context(root)
