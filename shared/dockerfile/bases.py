@@ -1,0 +1,84 @@
+"""Which images a build needs: variables expanded, stages followed, from the target back to its bases.
+
+The rules are those of BuildKit's `dockerfile2llb`, with two of Docker's older builder kept: stage names match in
+any case in FROM too, and a target may be the number of a stage.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.dockerfile.flags import quote_flag
+from shared.dockerfile.graph import BaseImage, Graph, Need
+from shared.dockerfile.model import Dockerfile
+from shared.dockerfile.variables import global_variables
+from shared.grant import Platform
+from shared.images.references import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """The images of one build, each reference once, in the order of the text.
+
+    `runtime` is what the target stage stands on, None for scratch. `buildtime` are the others of exactly the
+    stages that the target reaches. `all_from` are the images of every FROM up to the target's, reached or not,
+    as ACR counts them. `needs` is every place in the text where the build needs an image, for `pin`.
+    """
+
+    runtime: BaseImage | None
+    buildtime: tuple[BaseImage, ...]
+    all_from: tuple[BaseImage, ...]
+    needs: tuple[Need, ...]
+
+    @property
+    def images(self) -> tuple[BaseImage, ...]:
+        """All images that the build needs, the runtime image first."""
+        return (self.runtime, *self.buildtime) if self.runtime else self.buildtime
+
+
+def resolve(
+    dockerfile: Dockerfile,
+    build_args: Mapping[str, str],
+    target: str | None = None,
+    platform: Platform | None = None,
+    build_platform: Platform | None = None,
+) -> Bases:
+    """Return the images that a build of `target` (None: the last stage) needs.
+
+    `platform` is what is built for, `build_platform` the builder's own; both default to linux/amd64.
+    Raises `LanguageError` for an unknown target, a stage that is used before it exists, stages that need each
+    other, and a variable, reference or platform that cannot be read.
+    """
+    wanted_platform, builder = platform or Platform(), build_platform or Platform()
+    name = target or dockerfile.stages[-1].name or ""
+    graph = Graph(dockerfile, global_variables(dockerfile, build_args, wanted_platform, builder, name))
+    index = graph.target(target)
+    needs = [need for stage in graph.reach(index) for need in graph.needs[stage] if need.image]
+    runtime = graph.origin(index).image
+    return Bases(
+        runtime=runtime,
+        buildtime=_distinct(needs, without=runtime),
+        all_from=_distinct(graph.bases[: index + 1]),
+        needs=tuple(needs),
+    )
+
+
+def pin(text: str, bases: Bases, digests: Mapping[Reference, str]) -> str:
+    """Return the Dockerfile's text with `@digest` at each image that the build needs and `digests` has."""
+    parts: list[str] = []
+    copied = 0
+    for need in sorted(bases.needs, key=lambda need: need.written.span.start):
+        written, image = need.written, need.image
+        if image is None or image.reference not in digests or written.span.start < copied:
+            continue
+        name = str(image.reference.with_digest(digests[image.reference]))
+        parts += [text[copied : written.span.start], quote_flag(f"{written.before}{name}{written.after}")]
+        copied = written.span.end
+    return "".join([*parts, text[copied:]])
+
+
+def _distinct(needs: Iterable[Need], without: BaseImage | None = None) -> tuple[BaseImage, ...]:
+    found: dict[Reference, BaseImage] = {}
+    for need in needs:
+        if need.image and (without is None or need.image.reference != without.reference):
+            found.setdefault(need.image.reference, need.image)
+    return tuple(found.values())
