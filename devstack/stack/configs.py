@@ -24,7 +24,8 @@ class BuilderImage:
     lower: tuple[str, ...]
     """Read-only directories, the top one first."""
     command: tuple[str, ...]
-    environment: dict[str, str]
+    environment: tuple[str, ...]
+    """As `NAME=value`."""
 
 
 def directory(ports: Ports, credentials: Credentials) -> Directory:
@@ -93,8 +94,7 @@ def container_groups(layout: Layout, ports: Ports, credentials: Credentials, ima
     tenant = directory(ports, credentials)
     own_loopback = (ports.functions, ports.tokens, ports.blob)
     return {
-        "address": LOOPBACK,
-        "port": ports.container_groups,
+        "listen": {"address": LOOPBACK, "port": ports.container_groups},
         "cert": str(layout.tls.leaf),
         "key": str(layout.tls.leaf_key),
         "state_dir": str(layout.container_groups),
@@ -102,7 +102,7 @@ def container_groups(layout: Layout, ports: Ports, credentials: Credentials, ima
             names.BUILDER_IMAGE: {
                 "lower": list(image.lower),
                 "command": list(image.command),
-                "env": image.environment,
+                "env": list(image.environment),
             }
         },
         "forwards": [
@@ -112,6 +112,8 @@ def container_groups(layout: Layout, ports: Ports, credentials: Credentials, ima
         "hosts": {names.REGISTRY_HOST: names.REGISTRY_ADDRESS_IN_GROUPS},
         "token_issuer": tenant.issuer,
         "jwks_url": tenant.jwks_url,
+        "token_audiences": list(names.ARM_AUDIENCES),
+        "ca": str(layout.tls.authority),
     }
 
 

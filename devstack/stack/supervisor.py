@@ -11,6 +11,7 @@ from typing import Any
 
 from devstack.errors import StackError
 from devstack.stack import record as records
+from devstack.stack.layout import CHECKOUT
 from devstack.stack.processes import identify, start_time
 from devstack.stack.readiness import until_ready
 from devstack.stack.record import Phase, ServiceRecord, StackRecord
@@ -47,6 +48,7 @@ class _Child:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.service.argv,
+                cwd=CHECKOUT,
                 env=dict(self.service.environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -111,6 +113,8 @@ class Supervisor:
     logs: Path
     record: Path
     say: Say
+    prepare: Callable[[], None] = lambda: None
+    """Called on a thread once all services are up, before the stack counts as running."""
     on_running: Callable[[], None] = lambda: None
     _children: list[_Child] = field(default_factory=list)
     _phase: Phase = Phase.STARTING
@@ -125,6 +129,7 @@ class Supervisor:
         keepers: list[asyncio.Task[None]] = []
         try:
             if await self._start_all():
+                await asyncio.to_thread(self.prepare)
                 self._enter(Phase.RUNNING)
                 self.on_running()
                 keepers = [asyncio.create_task(self._keep(child)) for child in self._children]

@@ -1,0 +1,189 @@
+"""`./dev up`: set up what is missing, start the stack, keep it running."""
+
+import asyncio
+import base64
+import datetime as dt
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack import files, progress
+from devstack.cli.target import Target
+from devstack.errors import StackError
+from devstack.seeds import recipes, store
+from devstack.setup import azure_cli, azurite, builder, packages
+from devstack.stack import az, configs, credentials, hosts_file, ports
+from devstack.stack import record as records
+from devstack.stack.credentials import DEV_USER, Credentials
+from devstack.stack.layout import CHECKOUT, cache
+from devstack.stack.processes import terminate
+from devstack.stack.record import Phase
+from devstack.stack.services import AZURITE_STOP_SECONDS, Programs, services
+from devstack.stack.supervisor import Supervisor
+from devstack.tls import authority
+
+SPACE_BYTES = 6 * 1024**3
+"""What a first setup takes: az 0.8 GB, Azurite 0.2, the builder's root 1.5, images and builds the rest."""
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """All that setup has made."""
+
+    programs: Programs
+    az: Path
+    image: configs.BuilderImage
+
+
+def set_up() -> Equipment:
+    """Make what this machine lacks; quick when nothing is missing."""
+    _require_root()
+    home = cache()
+    _require_space(home)
+    packages.ensure()
+    script = azurite.ensure(home)
+    program = azure_cli.ensure(home)
+    image = builder.ensure(home)
+    for seed in (recipes.BUSYBOX,):
+        store.ensure(seed, home)
+    return Equipment(Programs(packages.require("node"), script, packages.require("docker-registry")), program, image)
+
+
+def _require_root() -> None:
+    if sys.platform != "linux":
+        raise StackError(f"The stack runs containers of its own and needs Linux, not {sys.platform}.")
+    if os.geteuid() != 0:
+        raise StackError("The stack starts containers and needs root: sudo ./dev up")
+
+
+def _require_space(home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    if free < SPACE_BYTES and not any(home.glob("azure-cli-*")):
+        gib = 1024**3
+        raise StackError(
+            f"{home} has {free / gib:.1f} GB free and the setup takes up to {SPACE_BYTES / gib:.0f} GB; "
+            "make room or set XDG_CACHE_HOME to another disk."
+        )
+
+
+def up(target: Target, *, background: bool) -> int:
+    """Start the stack; in the foreground until a signal, in the background until it runs."""
+    if target.running():
+        progress.say("The stack runs already.")
+        print(recipe(target))
+        return 0
+    equipment = set_up()
+    if background:
+        return _start_in_background(target)
+    with _held(target.layout.lock), _prepared(target, equipment) as supervisor:
+        asyncio.run(supervisor.run())
+    return 0
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError("Another ./dev is starting or stopping this stack; wait for it.") from None
+        yield
+
+
+@contextmanager
+def _prepared(target: Target, equipment: Equipment) -> Iterator[Supervisor]:
+    layout, stack_ports = target.layout, target.ports
+    stop_leftovers(target)
+    ports.require_free(stack_ports)
+    authority.ensure(layout.tls.directory, dt.datetime.now(dt.UTC))
+    secrets = credentials.load_or_create(layout)
+    configs.write_all(layout, stack_ports, secrets, equipment.image)
+    for folder in (layout.azurite, layout.registry, layout.container_groups):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_logins(target, secrets)
+    hosts_file.add(layout.state)
+    try:
+        yield Supervisor(
+            services(layout, stack_ports, secrets, equipment.programs),
+            stack_ports.base,
+            layout.logs,
+            layout.record,
+            progress.say,
+            prepare=lambda: store.push((recipes.BUSYBOX,), cache(), layout, stack_ports),
+            on_running=lambda: print(recipe(target), flush=True),
+        )
+    finally:
+        hosts_file.remove(layout.state)
+
+
+def write_logins(target: Target, secrets: Credentials) -> None:
+    """Write az's configuration for each principal, and the developer's registry login."""
+    for principal in secrets.principals():
+        az.az_files(target.ports, principal).write(target.layout.az / principal.name)
+    login = base64.b64encode(f"{DEV_USER}:{secrets.registry_password}".encode()).decode()
+    auths = {"auths": {target.ports.login_server: {"auth": login}}}
+    files.write_secret(target.layout.registry_auth, json.dumps(auths))
+
+
+def stop_leftovers(target: Target) -> None:
+    """End the services of a supervisor that was killed."""
+    record = records.read(target.layout.record)
+    if record is None or record.supervisor.is_alive:
+        return
+    for service in reversed(record.services):
+        if service.process.is_alive:
+            progress.say(f"{service.name} was left over from a stack that was killed; stopping it")
+            terminate(service.process, AZURITE_STOP_SECONDS)
+    target.layout.record.unlink(missing_ok=True)
+
+
+def _start_in_background(target: Target) -> int:
+    log = target.layout.logs / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    argv = [
+        *(sys.executable, str(CHECKOUT / "dev"), "--state", str(target.layout.state)),
+        *("--port-base", str(target.ports.base), "up"),
+    ]
+    with progress.step("stack in the background"), log.open("wb") as stream:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True)
+        _await_running(target, child, log)
+    print(recipe(target))
+    return 0
+
+
+def _await_running(target: Target, child: subprocess.Popen[bytes], log: Path) -> None:
+    while True:
+        record = records.read(target.layout.record)
+        if record and record.pid == child.pid and record.phase is Phase.RUNNING:
+            return
+        try:
+            child.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        raise StackError(f"The stack did not start: {''.join(last).removeprefix('dev: ')} (all of it in {log})")
+
+
+def recipe(target: Target) -> str:
+    """Write what a plain shell needs for its own az."""
+    exports = az.variables(target.layout, az.DEFAULT_PRINCIPAL)
+    lines = [f"  export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    return "\n".join(
+        [
+            f"Slipway answers at {target.ports.public_url}, its registry at {target.ports.login_server}.",
+            "  ./dev az acr build -r localreg -t hello:v1 samples/hello",
+            "For a shell with an az of its own:",
+            *lines,
+            "  az acr build -r localreg -t hello:v1 samples/hello",
+        ]
+    )

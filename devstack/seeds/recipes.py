@@ -1,0 +1,96 @@
+"""The base images that a local registry starts with, and how each root file system is made."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.seeds.oci_layout import ImageConfig
+from devstack.setup import mirror, packages
+from devstack.setup.run import run
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SUITE = "bookworm"
+EDITION = "1"
+"""Part of each cache key: raise it when a recipe changes."""
+
+type Fill = Callable[[Path, Path], None]
+"""Makes a root file system in the first directory; the second is for scratch."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One base image."""
+
+    repository: str
+    tags: tuple[str, ...]
+    fill: Fill
+    config: ImageConfig
+
+    @property
+    def name(self) -> str:
+        """The repository with its first tag."""
+        return f"{self.repository}:{self.tags[0]}"
+
+    @property
+    def key(self) -> str:
+        """The name of its directory in the cache."""
+        return f"{self.repository}-{self.tags[0]}-{EDITION}".replace("/", "-")
+
+
+def _busybox(root: Path, scratch: Path) -> None:
+    packages.require("apt-get")
+    run(("apt-get", "download", "busybox-static"), "Fetching busybox-static", folder=scratch)
+    package = next(scratch.glob("busybox-static_*.deb"))
+    run(("dpkg-deb", "--extract", str(package), str(scratch / "tree")), "Unpacking busybox-static")
+    program = next(path for path in scratch.glob("tree/**/busybox") if path.is_file())
+    for folder in ("bin", "etc", "root", "home", "var/www"):
+        (root / folder).mkdir(parents=True)
+    (root / "tmp").mkdir(mode=0o1777)
+    (root / "tmp").chmod(0o1777)
+    shutil.copy2(program, root / "bin" / "busybox")
+    _link_applets(root, run((str(program), "--list-full"), "Asking busybox for its applets"))
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n")
+    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+
+
+def _link_applets(root: Path, listing: str) -> None:
+    for applet in listing.split():
+        link = root / applet
+        if applet == "bin/busybox" or link.is_symlink():
+            continue
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("/bin/busybox")
+
+
+def _debian(*include: str) -> Fill:
+    def fill(root: Path, scratch: Path) -> None:
+        del scratch
+        extra = (f"--include={','.join(include)}",) if include else ()
+        argv = (packages.require("debootstrap"), "--variant=minbase", *extra, SUITE, str(root), mirror.debian())
+        run(argv, "debootstrap")
+        for pattern in ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*_*"):
+            for path in root.glob(pattern):
+                path.unlink()
+        for name in ("resolv.conf", "hostname"):
+            (root / "etc" / name).unlink(missing_ok=True)
+
+    return fill
+
+
+_ENVIRONMENT = {"PATH": PATH}
+
+BUSYBOX = Seed("base/busybox", ("1.35", "1"), _busybox, ImageConfig(("sh",), _ENVIRONMENT))
+DEBIAN = Seed("base/debian", (SUITE, "12"), _debian("ca-certificates"), ImageConfig(("bash",), _ENVIRONMENT))
+NODE = Seed(
+    "base/node", ("18", f"18-{SUITE}"), _debian("ca-certificates", "nodejs"), ImageConfig(("node",), _ENVIRONMENT)
+)
+PYTHON = Seed(
+    "base/python",
+    ("3.11", f"3.11-{SUITE}"),
+    _debian("ca-certificates", "python3", "python3-venv", "python3-pip"),
+    ImageConfig(("python3",), _ENVIRONMENT),
+)
+
+SEEDS: Mapping[str, Seed] = {"busybox": BUSYBOX, "debian": DEBIAN, "node": NODE, "python": PYTHON}
+"""Under the names that `./dev seed` takes."""
