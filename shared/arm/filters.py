@@ -19,6 +19,7 @@ FIELDS = frozenset({
     "isarchiveenabled", "agentpoolname", "outputimagemanifests", "platform",
 })  # fmt: skip
 _MAX_LENGTH = 2000
+_MAX_DEPTH = 50
 _TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z_][\w./:+-]*|[\d][\w.:+-]*)|(?P<mark>[(),]))")
 _COMPARE: Mapping[str, Callable[[str, str], bool]] = {
     "eq": lambda a, b: a.lower() == b.lower(),
@@ -58,6 +59,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 class _Parser:
     tokens: list[tuple[str, str]]
     position: int = 0
+    depth: int = 0
 
     def either(self) -> Predicate:
         terms = [self._both()]
@@ -77,9 +79,7 @@ class _Parser:
 
     def _one(self) -> Predicate:
         if self._take_mark("("):
-            inner = self.either()
-            self._need_mark(")")
-            return inner
+            return self._nested()
         if self._take_word("contains"):
             return self._contains()
         name = self._field()
@@ -88,6 +88,15 @@ class _Parser:
             raise _fault(f"'{operator}' is not one of {', '.join(_COMPARE)}")
         compare, wanted = _COMPARE[operator], self._value()
         return lambda facts: any(compare(value, wanted) for value in _values(facts, name))
+
+    def _nested(self) -> Predicate:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise _fault(f"it is nested more than {_MAX_DEPTH} deep")
+        inner = self.either()
+        self._need_mark(")")
+        self.depth -= 1
+        return inner
 
     def _contains(self) -> Predicate:
         self._need_mark("(")
@@ -140,3 +149,19 @@ def _values(facts: Facts, name: str) -> Sequence[str]:
 
 def _fault(what: str) -> InvalidRequest:
     return InvalidRequest(f"The $filter cannot be read: {what}.", target="$filter")
+
+
+_RESOURCE_TYPE = re.compile(r"\s*resourceType\s+eq\s+'([^']*)'\s*", re.IGNORECASE)
+
+
+def parse_resource_type(text: str | None) -> str | None:
+    """Read the `$filter` of a resource list: the type in lower case, or None for any.
+
+    Raises InvalidRequest for every other filter.
+    """
+    if not text or not text.strip():
+        return None
+    match = _RESOURCE_TYPE.fullmatch(text)
+    if match is None:
+        raise _fault("resources can be filtered by resourceType eq '...' only")
+    return match[1].lower()

@@ -15,7 +15,7 @@ from shared.errors import InvalidRequest
 
 MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 300, 28_800, 3_600
 """Seconds that a run may take; limits of the published API."""
-_MAX_ITEMS = 500
+_MAX_ITEMS = 100
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 _OS = {"linux": "linux", "windows": "windows"}
@@ -175,3 +175,11 @@ def _refuse(error: ValidationError) -> NoReturn:
     if target == "timeout":
         message = f"the timeout must be between {MIN_TIMEOUT} and {MAX_TIMEOUT} seconds"
     raise InvalidRequest(f"The run request's '{target}' is invalid: {message}.", target=target) from None
+
+
+def parse_run_update(body: object) -> bool:
+    """Read the body of Runs_Update and answer `isArchiveEnabled`. Raises InvalidRequest."""
+    wanted = cast("dict[str, Any]", body).get("isArchiveEnabled") if isinstance(body, dict) else None
+    if not isinstance(wanted, bool):
+        raise InvalidRequest("isArchiveEnabled must be true or false.", target="isArchiveEnabled")
+    return wanted

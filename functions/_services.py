@@ -1,0 +1,53 @@
+"""The parts of the app, made once per process from its settings."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from shared.access.builder_tokens import BuilderTokens
+from shared.access.callers import Callers
+from shared.access.keys import read_keys
+from shared.clock import utc_now
+from shared.container_groups.pool import GroupPool
+from shared.container_groups.service import ContainerGroups
+from shared.images.logins import login_issuer
+from shared.runs.context import Workshop
+from shared.runs.store import RunStore
+from shared.settings import Settings, read_settings
+from shared.storage import open_storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """What doors need."""
+
+    settings: Settings
+    callers: Callers
+    shop: Workshop
+
+
+@cache
+def settings() -> Settings:
+    """Answer the app's settings. Raises SettingsError."""
+    return read_settings(os.environ)
+
+
+@cache
+def services() -> Services:
+    """Open everything. Raises Unavailable while storage does not answer; the next call tries again."""
+    known = settings()
+    keys = read_keys(known)
+    storage = open_storage(known)
+    tokens = BuilderTokens(keys.token_key)
+    pool = GroupPool(storage.groups, ContainerGroups(known), tokens, utc_now)
+    shop = Workshop(
+        settings=known,
+        storage=storage,
+        store=RunStore(storage.runs),
+        pool=pool,
+        keys=keys,
+        tokens=tokens,
+        issue_login=login_issuer(known),
+        clock=utc_now,
+    )
+    return Services(known, Callers(known), shop)

@@ -1,0 +1,37 @@
+"""Quick runs: where to upload a context, and the request that makes a run."""
+
+import azure.functions as func
+
+from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, reply
+from functions._runs import run_resource
+from shared.arm.requests import parse_run_request
+from shared.runs.sources import upload_location
+from shared.runs.submit import request_key, submit
+from shared.settings import Role
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("quick_upload_url")
+@blueprint.route(route=REGISTRY_ROUTE + "/listBuildSourceUploadUrl", methods=["POST"])
+def upload_url(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer a write-only SAS of one fresh blob."""
+
+    def use(call: RegistryCall) -> func.HttpResponse:
+        return reply(upload_location(call.services.shop, call.partition).json_object())
+
+    return arm_registry(req, Role.RUNNER, use)
+
+
+@blueprint.function_name("quick_schedule_run")
+@blueprint.route(route=REGISTRY_ROUTE + "/scheduleRun", methods=["POST"])
+def schedule_run(req: func.HttpRequest) -> func.HttpResponse:
+    """Queue a run; the same request sent again answers the same run."""
+
+    def use(call: RegistryCall) -> func.HttpResponse:
+        request = parse_run_request(call.body())
+        key = request_key(req.headers.get("x-ms-client-request-id"), str(call.id), req.get_body())
+        run = submit(call.services.shop, call.registry, request, call.caller, key)
+        return reply(run_resource(call.id, run).json_object())
+
+    return arm_registry(req, Role.RUNNER, use)

@@ -1,0 +1,41 @@
+"""Timers: find what was lost, keep builders warm, delete what is past its time."""
+
+import logging
+
+import azure.functions as func
+
+from functions._services import services
+from shared.errors import SlipwayError
+from shared.runs.reconcile import reconcile
+from shared.runs.upkeep import keep_warm, purge, sweep_groups
+
+blueprint = func.Blueprint()
+_LOG = logging.getLogger(__name__)
+
+
+@blueprint.function_name("upkeep_reconcile")
+@blueprint.timer_trigger(arg_name="timer", schedule="*/15 * * * * *", run_on_startup=True, use_monitor=False)
+def upkeep_reconcile(timer: func.TimerRequest) -> None:
+    """Settle runs whose message, builder or report was lost."""
+    del timer
+    known = services()
+    for registry in known.settings.registries:
+        try:
+            reconcile(known.shop, registry.name.lower())
+            keep_warm(known.shop, registry)
+        except SlipwayError:
+            _LOG.exception("registry %s could not be reconciled now", registry.name)
+    try:
+        sweep_groups(known.shop)
+    except SlipwayError:
+        _LOG.exception("container groups could not be swept now")
+
+
+@blueprint.function_name("upkeep_purge")
+@blueprint.timer_trigger(arg_name="timer", schedule="0 17 3 * * *", use_monitor=True)
+def upkeep_purge(timer: func.TimerRequest) -> None:
+    """Delete runs, logs and contexts past their retention."""
+    del timer
+    known = services()
+    for registry in known.settings.registries:
+        purge(known.shop, registry.name.lower())

@@ -1,0 +1,88 @@
+"""Run requests: what az sends is understood, what cannot be done is refused with the member's name."""
+
+from typing import Any
+
+import pytest
+
+from shared.arm.requests import parse_run_request, parse_run_update
+from shared.errors import InvalidRequest
+
+SENT_BY_AZ: dict[str, Any] = {
+    "type": "DockerBuildRequest",
+    "imageNames": ["hello:v1"],
+    "isPushEnabled": True,
+    "sourceLocation": "source/202611200000/0d7a1c9e-6f0e-4c5e-9d5c-0a4e8f0b7a11.tar.gz",
+    "dockerFilePath": "0123456789abcdef0123456789abcdef_Dockerfile",
+    "arguments": [{"type": "Argument", "name": "A", "value": "1", "isSecret": False}],
+    "platform": {"os": "linux", "architecture": "amd64"},
+    "credentials": {},
+}
+
+
+def test_the_request_of_az_is_understood() -> None:
+    request = parse_run_request(SENT_BY_AZ)
+    assert request.image_names == ("hello:v1",)
+    assert request.arguments[0].name == "A"
+    assert request.timeout == 3600
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("timeout", None), ("platform", None), ("credentials", None), ("arguments", None), ("imageNames", None)],
+)
+def test_null_means_absent(member: str, value: object) -> None:
+    assert parse_run_request(SENT_BY_AZ | {member: value})
+
+
+def test_platform_names_are_read_in_any_case() -> None:
+    platform = parse_run_request(SENT_BY_AZ | {"platform": {"os": "Linux", "architecture": "X86_64"}}).platform
+    assert (platform.os, platform.architecture) == ("linux", "amd64")
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        ({"timeout": 299}, "timeout"),
+        ({"timeout": 28801}, "timeout"),
+        ({"timeout": "soon"}, "timeout"),
+        ({"dockerFilePath": ""}, "dockerFilePath"),
+        ({"dockerFilePath": None}, "dockerFilePath"),
+        ({"imageNames": "hello"}, "imageNames"),
+        ({"imageNames": [""]}, "imageNames.0"),
+        ({"imageNames": ["x"] * 101}, "imageNames"),
+        ({"platform": {"os": "beos"}}, "platform.os"),
+        ({"platform": {"os": "linux", "architecture": "m68k"}}, "platform.architecture"),
+        ({"platform": {"os": "linux", "architecture": "amd64", "variant": "v7"}}, "platform.variant"),
+        ({"platform": {"os": "windows"}}, "platform.os"),
+        ({"arguments": [{"value": "1"}]}, "arguments.0.name"),
+        ({"arguments": [{"name": "A", "value": "x" * 70000}]}, "arguments.0.value"),
+        ({"type": "FileTaskRunRequest"}, "type"),
+        ({"type": "Nonsense"}, "type"),
+        ({"type": None}, "type"),
+    ],
+)
+def test_a_bad_member_is_named(change: dict[str, Any], target: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_run_request(SENT_BY_AZ | change)
+    assert refusal.value.target == target
+    assert refusal.value.message.endswith(".")
+
+
+@pytest.mark.parametrize("body", [None, [], "text", 7])
+def test_a_body_that_is_no_object_is_refused(body: object) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_run_request(body)
+
+
+def test_a_refusal_never_quotes_a_value() -> None:
+    arguments = [{"name": "TOKEN", "value": ["hunter2"], "isSecret": True}]
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_run_request(SENT_BY_AZ | {"arguments": arguments})
+    assert "hunter2" not in refusal.value.message
+
+
+def test_archive_requests() -> None:
+    assert parse_run_update({"isArchiveEnabled": True}) is True
+    for body in ({}, {"isArchiveEnabled": "yes"}, None, []):
+        with pytest.raises(InvalidRequest):
+            parse_run_update(body)
