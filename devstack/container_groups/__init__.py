@@ -1,0 +1,1 @@
+"""A service that speaks the Azure Container Instances REST and runs each group as a confined container."""

@@ -1,0 +1,63 @@
+"""Every error that a caller of this service can get.
+
+ArmError
+├── BadRequest         400  `code` says what about the body
+├── Unauthenticated    401  no token, or one that does not hold
+├── NotFound           404  no such container group, container, operation or address
+├── QuotaReached       409  more groups or cores than the limit in force
+└── Throttled          429  more creations than the limit in force; `retry_after` in seconds
+
+`app` turns them into the error form of Azure Resource Manager.
+"""
+
+
+class ArmError(Exception):
+    """The root of the tree: one sentence, and the machine-readable code of Azure Resource Manager."""
+
+    status = 500
+    code = "InternalServerError"
+
+    def __init__(self, message: str, *, code: str | None = None, target: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.target = target
+
+
+class BadRequest(ArmError):
+    """The body cannot become a container group."""
+
+    status = 400
+    code = "InvalidRequest"
+
+
+class Unauthenticated(ArmError):
+    """The caller did not prove who it is."""
+
+    status = 401
+    code = "InvalidAuthenticationToken"
+
+
+class NotFound(ArmError):
+    """Nothing has this name."""
+
+    status = 404
+    code = "ResourceNotFound"
+
+
+class QuotaReached(ArmError):
+    """The subscription holds as much as it may."""
+
+    status = 409
+    code = "ContainerGroupQuotaReached"
+
+
+class Throttled(ArmError):
+    """Too many requests in the window; try again after `retry_after` seconds."""
+
+    status = 429
+    code = "TooManyRequests"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,297 @@
+"""The container groups of this machine: made, watched, stopped, deleted, and found again after a restart.
+
+The files of `state` are the truth; this object only holds what cannot be written down: the processes
+that it watches. Two operations on one group never overlap.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+from devstack.container_groups import bundle
+from devstack.container_groups.config import RESOLVER, Image
+from devstack.container_groups.errors import BadRequest, NotFound
+from devstack.container_groups.orders import Exit, Order
+from devstack.container_groups.quota import Quota
+from devstack.container_groups.schema import check_container_group
+from devstack.container_groups.shims import ShimProcess, Shims, find_shim
+from devstack.container_groups.spec import (
+    GroupSpec,
+    check_group_name,
+    fingerprint,
+    parse_group,
+    without_secrets,
+)
+from devstack.container_groups.state import GroupFiles, StateDirectory
+from devstack.container_groups.views import Record, Status
+
+_CGROUP_PARENT = "slipway"
+_END_SECONDS = 5.0
+_KILLED = 128 + signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group as it is now."""
+
+    record: Record
+    status: Status
+
+
+@dataclass
+class ContainerGroups:
+    """All groups of one state directory. Used from one event loop."""
+
+    state: StateDirectory
+    images: Mapping[str, Image]
+    hosts: Mapping[str, str]
+    machine: bundle.Machine
+    shims: Shims
+    quota: Quota
+    _records: dict[str, Record] = field(default_factory=dict, init=False)
+    _watches: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
+    _processes: dict[str, ShimProcess] = field(default_factory=dict, init=False)
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+    _chores: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+
+    async def open(self) -> None:
+        """Take up the groups of an earlier service, clean up what has no record any more."""
+        self.shims.warm()
+        for files in self.state.all_files():
+            record = files.record()
+            if record is None:
+                self.state.discard(files)
+            else:
+                self._adopt(files, record)
+        known = {self.state.files(record.id).key for record in self._records.values()}
+        for key in set(self.state.containers()) - known:
+            await asyncio.to_thread(self.state.remove_container, key)
+        self._later_empty_trash()
+
+    async def close(self, *, stop_groups: bool) -> None:
+        """Stop watching; with `stop_groups`, end and delete every group first."""
+        if stop_groups:
+            await asyncio.gather(*(self.delete(record.id) for record in list(self._records.values())))
+        await self.shims.close()
+        for watch in self._watches.values():
+            watch.cancel()
+        await asyncio.gather(*self._watches.values(), *self._chores, return_exceptions=True)
+
+    async def put(self, identifier: str, body: object) -> tuple[Group, bool]:
+        """Make a group, or find the same one. Returns it and whether it is new; it starts in the background."""
+        asked = check_container_group(body)
+        name = identifier.rpartition("/")[2]
+        check_group_name(name)
+        spec = parse_group(asked)
+        if spec.image not in self.images:
+            message = f"The image '{spec.image}' in container group '{name}' is not accessible."
+            raise BadRequest(message, code="InaccessibleImage")
+        async with self._locked(identifier):
+            old = self._records.get(identifier.lower())
+            if old is not None:
+                if old.fingerprint != fingerprint(asked):
+                    message = f"The container group '{old.name}' exists with other properties: delete it first."
+                    raise BadRequest(message, code="InvalidContainerGroupUpdate")
+                return self._group(old), False
+            self._admit(spec)
+            record = Record(
+                id=identifier,
+                location=spec.location,
+                container=spec.container,
+                image=spec.image,
+                cpu=spec.cpu,
+                body=without_secrets(asked),
+                fingerprint=fingerprint(asked),
+                created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            )
+            files = self.state.files(identifier)
+            files.create(record, self._config(spec, files))
+            self._records[identifier.lower()] = record
+            self._watch(files, record)
+            return self._group(record), True
+
+    def get(self, identifier: str) -> Group:
+        """Return a group, or raise `NotFound`."""
+        return self._group(self._record(identifier))
+
+    def find(self, prefix: str) -> list[Group]:
+        """Return the groups whose resource id begins with `prefix`, in order of creation."""
+        found = [self._group(record) for key, record in self._records.items() if key.startswith(prefix.lower())]
+        return sorted(found, key=lambda group: group.record.created)
+
+    def log(self, identifier: str, container: str, tail: int | None) -> str:
+        """Return a container's output, `tail` lines of it at most."""
+        record = self._record(identifier)
+        if container.lower() != record.container.lower():
+            raise NotFound(f"The container '{container}' is not in group '{record.name}'.", code="ContainerNotFound")
+        files = self.state.files(identifier)
+        return files.read_log(tail, ended=files.status().exit is not None)
+
+    async def delete(self, identifier: str) -> Group | None:
+        """End and forget a group; None when there is none. Returns its last state."""
+        async with self._locked(identifier):
+            record = self._records.get(identifier.lower())
+            if record is None:
+                return None
+            await self._end(identifier)
+            group = self._group(record)
+            self.state.discard(self.state.files(identifier))
+            del self._records[identifier.lower()]
+        self._later_empty_trash()
+        return group
+
+    async def stop(self, identifier: str) -> None:
+        """End a group's container; the group stays."""
+        async with self._locked(identifier):
+            record = self._record(identifier)
+            running = self.state.files(identifier).status().exit is None
+            await self._end(identifier)
+            if running:
+                self._save(replace(record, stopped=True))
+
+    async def start(self, identifier: str) -> None:
+        """Run an ended group's container again from the beginning; one that runs is left alone."""
+        async with self._locked(identifier):
+            record = self._record(identifier)
+            files = self.state.files(identifier)
+            if files.status().exit is None:
+                return
+            await self._end(identifier)
+            self.state.discard_container(files)
+            record = replace(record, stopped=False)
+            self._save(record)
+            self._watch(files, record)
+        self._later_empty_trash()
+
+    async def restart(self, identifier: str) -> None:
+        """Stop, then start."""
+        await self.stop(identifier)
+        await self.start(identifier)
+
+    def _adopt(self, files: GroupFiles, record: Record) -> None:
+        self._records[record.id.lower()] = record
+        if files.status().exit is None or files.shim() is not None:
+            self._watch(files, record)
+
+    def _watch(self, files: GroupFiles, record: Record) -> None:
+        self._watches[files.key] = asyncio.create_task(self._look_after(files, record))
+
+    async def _look_after(self, files: GroupFiles, record: Record) -> None:
+        """Start the container if nobody has, then wait for its shim's end."""
+        identity = files.shim()
+        if identity is None:
+            process = await self._start(files, record)
+        else:
+            process = find_shim(identity)
+        if process is not None:
+            self._processes[files.key] = process
+            await process.gone()
+            del self._processes[files.key]
+            process.close()
+        if files.status().exit is None:
+            await asyncio.to_thread(self.state.remove_container, files.key)
+            self._save_lost(files)
+
+    async def _start(self, files: GroupFiles, record: Record) -> ShimProcess | None:
+        if self.quota.limits.start_delay_seconds:
+            await asyncio.sleep(self.quota.limits.start_delay_seconds)
+        if record.image not in self.images or self.quota.take_failure():
+            self._save_failure(files, f"Failed to pull image '{record.image}'.")
+            return None
+        lease = self.shims.take()
+        files.save_shim(lease.process.identity)
+        self._processes[files.key] = lease.process
+        reply = await lease.run(self._order(files, record))
+        self.shims.warm()
+        if reply.error and files.status().exit is None:
+            lease.process.signal(signal.SIGKILL)
+            self._save_failure(files, reply.error)
+        return lease.process
+
+    async def _end(self, identifier: str) -> None:
+        """See that no process of the group is left."""
+        files = self.state.files(identifier)
+        watch = self._watches.get(files.key)
+        if watch is None:
+            return
+        process = self._processes.get(files.key)
+        if process is None:
+            watch.cancel()  # not even given to a shim yet, or over
+        else:
+            process.signal(signal.SIGTERM)
+            await asyncio.wait([watch], timeout=_END_SECONDS)
+            if not watch.done():
+                process.signal(signal.SIGKILL)
+        await asyncio.wait([watch])
+        del self._watches[files.key]
+        if files.status().exit is None:
+            self._save_lost(files)
+
+    def _save_lost(self, files: GroupFiles) -> None:
+        started = files.status().started
+        time = started.time if started else None
+        files.save_exit(Exit(exit_code=_KILLED, reason="Error", finished=_now(), started=time))
+
+    def _save_failure(self, files: GroupFiles, message: str) -> None:
+        files.save_exit(Exit(exit_code=_KILLED, reason="FailedToStart", finished=_now(), message=message))
+
+    def _save(self, record: Record) -> None:
+        self.state.files(record.id).save_record(record)
+        self._records[record.id.lower()] = record
+
+    def _record(self, identifier: str) -> Record:
+        record = self._records.get(identifier.lower())
+        if record is None:
+            name = identifier.rpartition("/")[2]
+            kind = "Microsoft.ContainerInstance/containerGroups"
+            raise NotFound(f"The Resource '{kind}/{name}' was not found.")
+        return record
+
+    def _group(self, record: Record) -> Group:
+        return Group(record, self.state.files(record.id).status())
+
+    def _admit(self, spec: GroupSpec) -> None:
+        used = sum(record.cpu for record in self._records.values())
+        groups = len(self._records)
+        self.quota.admit(location=spec.location, groups=groups, cores=used, more_cores=spec.cpu)
+
+    def _config(self, spec: GroupSpec, files: GroupFiles) -> str:
+        image = self.images[spec.image]
+        place = bundle.Placement(
+            hostname=files.key.rpartition("-")[0],
+            cgroup=f"{_CGROUP_PARENT}/{files.key}",
+            namespace=str(files.path / "network"),
+            docker_data=str(files.path / "docker"),
+        )
+        return bundle.encode(bundle.oci_config(spec, image.command, image.env, place, self.machine))
+
+    def _order(self, files: GroupFiles, record: Record) -> Order:
+        return Order(
+            directory=str(files.path),
+            container=files.key,
+            hostname=record.name.lower(),
+            lower=[str(path) for path in self.images[record.image].lower],
+            hosts=dict(self.hosts),
+            resolver=RESOLVER,
+            runc_root=str(self.state.runc_root),
+            cgroup=f"{_CGROUP_PARENT}/{files.key}",
+        )
+
+    @contextlib.asynccontextmanager
+    async def _locked(self, identifier: str) -> AsyncIterator[None]:
+        lock = self._locks.setdefault(identifier.lower(), asyncio.Lock())
+        async with lock:
+            yield
+
+    def _later_empty_trash(self) -> None:
+        chore = asyncio.create_task(asyncio.to_thread(self.state.empty_trash))
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

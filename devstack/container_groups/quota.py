@@ -1,0 +1,57 @@
+"""The limits that a subscription runs into, as Azure answers them."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from devstack.container_groups.config import Limits
+from devstack.container_groups.errors import QuotaReached, Throttled
+
+_FIVE_MINUTES = 300.0
+_HOUR = 3600.0
+_KIND = "Microsoft.ContainerInstance/containerGroups"
+
+
+@dataclass
+class Quota:
+    """Decides whether one more group may be made. `clock` gives monotonic seconds."""
+
+    limits: Limits
+    clock: Callable[[], float]
+    _creations: deque[float] = field(default_factory=deque)
+
+    def admit(self, *, location: str, groups: int, cores: float, more_cores: float) -> None:
+        """Count a creation beside `groups` that hold `cores`, or raise `QuotaReached` or `Throttled`."""
+        self._check("ContainerGroups", location, self.limits.groups, groups, 1)
+        self._check("StandardCores", location, self.limits.cores, cores, more_cores)
+        now = self.clock()
+        while self._creations and self._creations[0] <= now - _HOUR:
+            self._creations.popleft()
+        self._check_rate(self.limits.creates_per_5_minutes, _FIVE_MINUTES, now)
+        self._check_rate(self.limits.creates_per_hour, _HOUR, now)
+        self._creations.append(now)
+
+    def take_failure(self) -> bool:
+        """Whether the next group must fail to start; counts the wish down."""
+        if self.limits.fail_starts == 0:
+            return False
+        self.limits = self.limits.model_copy(update={"fail_starts": self.limits.fail_starts - 1})
+        return True
+
+    def _check(self, what: str, location: str, limit: float | None, used: float, wanted: float) -> None:
+        if limit is not None and used + wanted > limit:
+            raise QuotaReached(
+                f"Resource type '{_KIND}' container group quota '{what}' exceeded in region '{location}'. "
+                f"Limit: '{limit:g}', Usage: '{used:g}' Requested: '{wanted:g}'."
+            )
+
+    def _check_rate(self, limit: int | None, window: float, now: float) -> None:
+        if limit is None:
+            return
+        recent = [made for made in self._creations if made > now - window]
+        if len(recent) >= limit:
+            oldest = recent[-limit] if limit else now
+            raise Throttled(
+                f"The limit of {limit} container group creations in {window / 60:g} minutes is reached.",
+                retry_after=max(1, round(oldest + window - now)),
+            )

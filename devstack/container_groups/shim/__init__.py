@@ -1,0 +1,1 @@
+"""The process beside one container group: it owns the group's namespaces, its forwards and its exit."""
