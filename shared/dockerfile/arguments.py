@@ -39,6 +39,12 @@ class ArgumentError(ValueError):
 type Arguments = tuple[tuple[str, ...], bool]
 """The arguments, and whether they were written as a JSON array."""
 
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 _BLANKS: Final = re.compile(f"[{BLANK}]+")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
@@ -94,6 +100,8 @@ def _array_or_words(rest: str, _escape: str) -> Arguments:
 def _pairs(rest: str, escape: str) -> Arguments:
     """Read `name=value …`, or the old form `name value` where the value is all the rest."""
     words = split_words(rest, escape)
+    if not words:
+        return (), False
     if "=" not in words[0]:
         name, *value = _BLANKS.split(rest, maxsplit=1)
         if not value:
@@ -114,21 +122,20 @@ def _health(rest: str, escape: str) -> Arguments:
 
 
 def _json_array(rest: str) -> tuple[str, ...] | None:
-    """Return the members of a JSON array of texts; None for what is no JSON array at all."""
+    """Return the members of a JSON array of texts; None for what is no JSON array at all.
+
+    What stands behind the array is ignored, as by the BuildKit of Moby 26: `CMD ["a"] # why` is an array.
+    """
     text = rest.lstrip(SPACE)
     if not text.startswith("["):
         return None
     try:
-        members = json.loads(text, parse_constant=_no_constant)
+        members, _ = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(member, str) for member in members):
         raise ArgumentError("an array of arguments may contain texts only")
     return tuple(_SURROGATES.sub("\ufffd", member) for member in members)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 _SPLITTERS: Final[dict[Keyword, Callable[[str, str], Arguments]]] = {

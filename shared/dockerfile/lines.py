@@ -6,7 +6,7 @@ Source positions are character offsets into the text given, so that a part of it
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
 from typing import Final
@@ -24,8 +24,9 @@ _CONTINUATIONS: Final = {
     "\\": re.compile(r"(?<!\\)\\[ \t]*\Z"),
     "`": re.compile(r"(?<!`)`[ \t]*\Z"),
 }
-_HEREDOC: Final = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.ASCII)
+_HEREDOC: Final = re.compile(r"(\d*)<<(-?)(\s*)([^<]*)", re.ASCII)
 _RAW: Final = Lexer(raw_quotes=True, raw_escapes=True, keep_unset=True)
+_MAX_DESCRIPTOR_DIGITS: Final = 9
 _QUOTES: Final = "'\""
 
 
@@ -42,13 +43,17 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class Heredoc:
-    """A document written behind an instruction. `expand` is False where its name was quoted."""
+    """A document written behind an instruction.
+
+    `expand` is False where its name was quoted; `spaced` tells that blanks stood between `<<` and the name.
+    """
 
     name: str
     content: str = ""
     expand: bool = True
     strip_tabs: bool = False
     descriptor: int = 0
+    spaced: bool = False
 
 
 class LogicalLine:
@@ -67,7 +72,7 @@ class LogicalLine:
     @cached_property
     def text(self) -> str:
         """The text; complete once the `Reader` has handed the line out."""
-        return "".join(self._parts)
+        return "".join(self._parts).rstrip(SPACE)
 
     def append(self, text: str, offset: int) -> None:
         """Add the text of a physical line, which begins at `offset` in the source."""
@@ -96,16 +101,19 @@ class Reader:
         while self._next < len(self._lines):
             begin = self._next
             joined = LogicalLine(begin + 1)
-            complete = self._join(joined, first=True)
-            while not complete and self._next < len(self._lines):
-                complete = self._join(joined, first=False)
+            if self._join(joined, first=True):
+                if not joined.text:
+                    continue
+            else:
+                while self._next < len(self._lines) and not self._join(joined, first=False):
+                    pass
             joined.end_line = self._next
-            if joined.text or self._next > begin + 1:
-                yield joined
+            yield joined
 
     def heredocs(self, joined: LogicalLine) -> tuple[Heredoc, ...]:
         """Read the documents that the instruction just read announces with `<<`."""
-        return tuple(self._document(joined, opening) for opening in _openings(joined))
+        documents = (self._document(joined, opening) for opening in _openings(joined))
+        return tuple(document for document in documents if document)
 
     def _join(self, joined: LogicalLine, *, first: bool) -> bool:
         """Add the next physical line; return whether the logical line ends with it."""
@@ -146,32 +154,36 @@ class Reader:
             raise at_line(self._next, f"the escape character is '\\' or '`', not '{value[:8]}'")
         self.escape = value
 
-    def _document(self, joined: LogicalLine, opening: Heredoc) -> Heredoc:
+    def _document(self, joined: LogicalLine, opening: Heredoc) -> Heredoc | None:
         body: list[str] = []
         for index in range(self._next, len(self._lines)):
             _, raw = self._lines[index]
             end = raw.rstrip("\r\n")
             if (end.lstrip("\t") if opening.strip_tabs else end) == opening.name:
                 self._next = joined.end_line = index + 1
-                return Heredoc(opening.name, "".join(body), opening.expand, opening.strip_tabs, opening.descriptor)
+                return replace(opening, content="".join(body))
             body.append(raw)
+        # Only new frontends take `<< EOF` for a heredoc; to all others it may be the shift in `$((1 << 3))`.
+        if opening.spaced:
+            return None
         raise at_line(joined.line, f"the heredoc '{opening.name}' has no end")
 
 
 def heredoc_opening(word: str) -> Heredoc | None:
     """Return the heredoc that a word such as `<<EOF`, `<<-'EOF'` or `3<<EOF` announces. Raises `ExpansionError`."""
     found = _HEREDOC.fullmatch(word)
-    if not found or not found[3]:
+    if not found or not found[4]:
         return None
-    names = Lexer(keep_unset=True).split(found[3], {})
+    names = Lexer(keep_unset=True).split(found[4], {})
     if len(names) != 1:
         return None
-    written = Lexer(keep_unset=True, raw_quotes=True).expand(found[3], {})
+    written = Lexer(keep_unset=True, raw_quotes=True).expand(found[4], {})
     return Heredoc(
         name=names[0],
         expand=_count_quotes(names[0]) == _count_quotes(written),
         strip_tabs=bool(found[2]),
-        descriptor=int(found[1] or 0),
+        descriptor=int(found[1][-_MAX_DESCRIPTOR_DIGITS:] or 0),
+        spaced=bool(found[3]),
     )
 
 

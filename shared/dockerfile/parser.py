@@ -74,10 +74,10 @@ def _instruction(logical: LogicalLine, start: int, escape: str) -> Instruction:
     keyword = _keyword(head[1] if head else "")
     flags, begin = split_flags(logical.text, head.end() if head else start)
     rest = logical.text[begin:].strip(SPACE)
+    check_flags(keyword, flags)
     if keyword is Keyword.ONBUILD:
         return _onbuild(logical, begin, escape, rest)
     arguments, is_json = split_arguments(keyword, rest, escape)
-    check_flags(keyword, flags)
     return Instruction(
         keyword=keyword,
         line=logical.line,
