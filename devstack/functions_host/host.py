@@ -1,0 +1,170 @@
+"""The host as a whole: serves a loaded app and stops its parts in order."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import uvicorn
+
+from devstack.functions_host import worker
+from devstack.functions_host.admin import Admin
+from devstack.functions_host.app import App, apply_settings, host_id, load, route_table
+from devstack.functions_host.errors import HostError
+from devstack.functions_host.event_grid import EventGridWebhook
+from devstack.functions_host.http_front import HttpFront
+from devstack.functions_host.invoker import Invoker, log
+from devstack.functions_host.queue_listener import QueueListener
+from devstack.functions_host.singleton import Singleton
+from devstack.functions_host.storage import AzureQueue, HostBlobs, Threads
+from devstack.functions_host.timer_listener import StatusBlob, TimerListener
+from devstack.functions_host.triggers import EventGridTrigger, Function, QueueTrigger, TimerTrigger
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIApplication
+
+GRACE_SECONDS = 30
+"""How long running invocations may take after the host was told to stop."""
+
+_KEEP_ALIVE_SECONDS = 130
+"""Kestrel's idle timeout: longer than any client's pool keeps a connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. Port 0 takes a free one."""
+
+    root: Path
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    settings: Path | None = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the host stops its parts in its own order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(options: Options) -> bool:
+    """Load and serve an app until SIGTERM or SIGINT; False when invocations had to be abandoned.
+
+    Raises HostError when the app cannot be loaded or the port not be had.
+    """
+    apply_settings(options.root, options.settings, port=options.port)
+    app = await load(options.root)
+    stopping = _stop_signal()
+    with _listening_socket(options) as listening:
+        return await _Host(app, options).run(listening, stopping)
+
+
+class _Host:
+    def __init__(self, app: App, options: Options) -> None:
+        self._id = host_id(options.root)
+        self._app = app
+        self._threads = Threads()
+        self._invoker = Invoker(app.host_json.function_timeout)
+        self._stopping = asyncio.Event()
+        self._server = _Server(self._config(options))
+        self._scheme = "http" if options.certificate is None else "https"
+
+    async def run(self, listening: socket.socket, stopping: asyncio.Event) -> bool:
+        self._stopping = stopping
+        listeners = [asyncio.create_task(listener) for listener in self._listeners()]
+        serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        host, port = listening.getsockname()[:2]
+        sys.stdout.write(f"Listening on {self._scheme}://{host}:{port}\n")
+        sys.stdout.flush()
+        log.info("%d functions loaded; host id %s", len(self._app.functions), self._id)
+        await stopping.wait()
+        log.info("stopping: %d invocations under way", self._invoker.running)
+        self._server.should_exit = True
+        return await self._finish([serving, *listeners])
+
+    async def _finish(self, tasks: list[asyncio.Task[None]]) -> bool:
+        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
+        _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+        left = max(deadline - asyncio.get_running_loop().time(), 0)
+        drained = await self._invoker.drain(left) and await worker.stop(left)
+        self._threads.close()
+        if late or not drained:
+            log.error("stopped with invocations still running")
+        return not late and drained
+
+    def _config(self, options: Options) -> uvicorn.Config:
+        return uvicorn.Config(
+            cast("ASGIApplication", self._front()),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=options.certificate,
+            ssl_keyfile=options.key,
+        )
+
+    def _front(self) -> HttpFront:
+        enabled = {function.name: function for function in self._app.enabled()}
+        events = {name: found for name, found in enabled.items() if isinstance(found.trigger, EventGridTrigger)}
+        admin = Admin(self._id, self._app.functions, self._invoker, is_running=lambda: not self._stopping.is_set())
+        webhook = EventGridWebhook(events, self._invoker)
+        return HttpFront(route_table(enabled.values()), enabled, self._invoker, admin, webhook)
+
+    def _listeners(self) -> Iterator[Coroutine[None, None, None]]:
+        for function in self._app.enabled():
+            match function.trigger:
+                case QueueTrigger() as trigger:
+                    queue = AzureQueue(self._threads, trigger.connection, trigger.queue)
+                    options = self._app.host_json.extensions.queues
+                    yield QueueListener(function, queue, options, self._invoker.run).listen(self._stopping)
+                case TimerTrigger() as trigger:
+                    yield self._timer(function, trigger).listen(self._stopping)
+                case _:
+                    continue
+
+    def _timer(self, function: Function, trigger: TimerTrigger) -> TimerListener:
+        blobs = HostBlobs(self._threads, trigger.connection)
+        lock = Singleton(blobs, self._id, function.name)
+        # A schedule under a minute would write its status all the time for nothing.
+        monitored = trigger.use_monitor and not trigger.schedule.is_frequent(datetime.now(UTC))
+        remembered = StatusBlob(blobs, self._id, function.name) if monitored else None
+        return TimerListener(function, trigger, lock, remembered, self._invoker.run)
+
+
+def _stop_signal() -> asyncio.Event:
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(130)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def _listening_socket(options: Options) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer takes 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((options.host, options.port))
+    except OSError as error:
+        listening.close()
+        raise HostError(f"Port {options.port} of {options.host} cannot be had: {error.strerror}.") from error
+    return listening
