@@ -39,9 +39,7 @@ class Seed:
 
 
 def _busybox(root: Path, scratch: Path) -> None:
-    packages.require("apt-get")
-    run(("apt-get", "download", "busybox-static"), "Fetching busybox-static", folder=scratch)
-    package = next(scratch.glob("busybox-static_*.deb"))
+    package = mirror.fetch("busybox-static", SUITE, scratch)
     run(("dpkg-deb", "--extract", str(package), str(scratch / "tree")), "Unpacking busybox-static")
     program = next(path for path in scratch.glob("tree/**/busybox") if path.is_file())
     for folder in ("bin", "etc", "root", "home", "var/www"):

@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+from devstack.stack import names, settings
+from devstack.stack.credentials import Credentials, load_or_create, object_id
+from devstack.stack.layout import Layout
+from devstack.stack.ports import Ports
+
+CREDENTIALS = Credentials()
+LAYOUT = Layout(Path("/state"), Path("/root"))
+MADE = settings.functions_settings(LAYOUT, Ports(8000), CREDENTIALS)
+
+
+def test_storage_is_azurite_under_an_account_of_its_own() -> None:
+    parts = dict(part.split("=", 1) for part in MADE["AzureWebJobsStorage"].rstrip(";").split(";"))
+
+    assert parts["AccountName"] == "slipway"
+    assert parts["AccountKey"] == CREDENTIALS.storage_key
+    assert parts["BlobEndpoint"] == "http://127.0.0.1:8010/slipway"
+    assert parts["TableEndpoint"] == "http://127.0.0.1:8012/slipway"
+
+
+def test_every_address_follows_the_port_base() -> None:
+    assert MADE["SLIPWAY_PUBLIC_URL"] == "https://localhost:8003"
+    assert MADE["SLIPWAY_AUTHORITY"] == "https://localhost:8004"
+    assert MADE["IDENTITY_ENDPOINT"] == "http://127.0.0.1:8005/msi/token"
+    assert MADE["SLIPWAY_RESOURCE_MANAGER"] == "https://localhost:8006"
+
+
+def test_the_registry_is_described_as_arm_would() -> None:
+    assert json.loads(MADE["SLIPWAY_REGISTRIES"]) == [
+        {"id": names.REGISTRY_ID, "loginServer": "localreg.slipway.test:8015", "location": "local", "sku": "Premium"}
+    ]
+
+
+def test_the_stranger_holds_no_role() -> None:
+    roles = {entry["principal"]: entry["role"] for entry in json.loads(MADE["SLIPWAY_ACCESS"])}
+
+    assert roles == {object_id("owner"): "contributor", object_id("runner"): "runner", object_id("reader"): "reader"}
+
+
+def test_both_spellings_of_each_arm_audience_are_accepted() -> None:
+    assert MADE["SLIPWAY_AUDIENCES"].split(",") == [
+        "https://management.core.windows.net/",
+        "https://management.core.windows.net",
+        "https://management.azure.com/",
+        "https://management.azure.com",
+    ]
+
+
+def test_local_names_join_the_proxy_exceptions_once() -> None:
+    once = settings.without_proxy({"NO_PROXY": "corp.example,localhost", "X": "1"})
+
+    assert once["NO_PROXY"] == "corp.example,localhost,127.0.0.1,localreg.slipway.test"
+    assert settings.without_proxy(once) == once
+    assert once["X"] == "1"
+
+
+def test_secrets_are_made_once_and_differ_between_stacks(tmp_path: Path) -> None:
+
+    first, second = Layout(tmp_path / "a"), Layout(tmp_path / "b")
+
+    assert load_or_create(first) == load_or_create(first)
+    assert load_or_create(first).storage_key != load_or_create(second).storage_key
+    assert {path.stat().st_mode & 0o777 for path in (first.secrets, first.app_key)} == {0o600}
