@@ -1,0 +1,1 @@
+"""The builder's root file system, made from Debian packages and the checkout, without Docker."""

@@ -1,0 +1,134 @@
+"""The three directories that, one over the other, are the builder image.
+
+From the bottom: Debian (minutes, once per machine and recipe), the agent's Python packages (seconds, once
+per requirements file) and the agent itself (well under a second, whenever its source changes). Each is
+named by a hash of what it is made from and never changed afterwards: containers may be running on it.
+"""
+
+import hashlib
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from devstack.setup import mirror
+from devstack.setup.once import Made
+from devstack.setup.run import run
+from devstack.stack.configs import BuilderImage
+
+SUITE = "trixie"
+"""Debian 13: its Python is 3.13, the version that the agent is written for."""
+
+_RECIPE = 1
+"""Counts changes of this module that make older root file systems unfit."""
+
+_HOME = Path("opt/slipway")
+_AGENT_SOURCES = (
+    "builder",
+    "shared/__init__.py",
+    "shared/errors.py",
+    "shared/grant.py",
+    "shared/language",
+    "shared/dockerfile",
+    "shared/images",
+)
+_START = "builder/image/start.sh"
+_OWN_MOUNTS = ("unshare", "--mount", "--propagation=private")
+"""debootstrap mounts /proc and /sys in its target; killed, it must not leave them to who cleans up."""
+
+_COMMAND = ("/opt/slipway/start",)
+_ENVIRONMENT = ("PYTHONPATH=/opt/slipway:/opt/slipway/lib",)
+_KEPT_SECONDS = 7 * 24 * 3600.0
+
+
+def ensure(cache: Path, checkout: Path) -> BuilderImage:
+    """Make what is missing in `cache` and return the image of this checkout's agent.
+
+    Needs root and debootstrap when the Debian part is missing. Raises `StackError` with the failing
+    program's last words.
+    """
+    layers = (agent(cache, checkout), packages(cache, checkout), debian(cache, checkout))
+    lower = tuple(str(made.ensure() / "root") for made in layers)
+    return BuilderImage(lower=lower, command=_COMMAND, environment=_ENVIRONMENT)
+
+
+def debian(cache: Path, checkout: Path) -> Made:
+    """Return Debian with the packages of `builder/image/packages.txt`, trimmed."""
+    folder = checkout / "builder" / "image"
+    wanted, trim = (folder / "packages.txt").read_text(), (folder / "trim.sh").read_text()
+    made_from = _digest(*(text.encode() for text in (str(_RECIPE), SUITE, platform.machine(), wanted, trim)))
+
+    def fill(directory: Path) -> None:
+        root = directory / "root"
+        options = ["--variant=minbase", f"--include={','.join(wanted.split())}"]
+        run([*_OWN_MOUNTS, "debootstrap", *options, SUITE, str(root), mirror.debian()], "debootstrap")
+        run([*_OWN_MOUNTS, "chroot", str(root), "/bin/sh", "-c", trim], "Trimming the builder's root file system")
+
+    return Made("Making the builder's root file system", cache / f"builder-debian-{made_from}", fill)
+
+
+def packages(cache: Path, checkout: Path) -> Made:
+    """Return the Python packages of `builder/requirements.txt`."""
+    requirements = checkout / "builder" / "requirements.txt"
+    made_from = _digest(str(_RECIPE).encode(), platform.machine().encode(), requirements.read_bytes())
+
+    def fill(directory: Path) -> None:
+        target = directory / "root" / _HOME / "lib"
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
+        argv = [*pip, "--only-binary=:all:", "--target", str(target), "-r", str(requirements)]
+        run(argv, "Installing the builder's Python packages")
+        _compile(directory / "root")
+
+    return Made("Installing the builder's Python packages", cache / f"builder-packages-{made_from}", fill)
+
+
+def agent(cache: Path, checkout: Path) -> Made:
+    """Return the agent's source, compiled."""
+    sources = sorted(_files(checkout))
+    texts = (part for path in sources for part in (str(path).encode(), (checkout / path).read_bytes()))
+    made_from = _digest(str(_RECIPE).encode(), *texts)
+
+    def fill(directory: Path) -> None:
+        home = directory / "root" / _HOME
+        for path in sources:
+            (home / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(checkout / path, home / path)
+        shutil.copy2(checkout / _START, home / "start")
+        (home / "start").chmod(0o755)
+        _compile(directory / "root")
+        _forget_old(cache)
+
+    return Made("Copying the builder's agent", cache / f"builder-agent-{made_from}", fill)
+
+
+def _files(checkout: Path) -> Iterator[Path]:
+    """List the agent's files, relative to the checkout."""
+    for name in _AGENT_SOURCES:
+        top = checkout / name
+        for path in top.rglob("*") if top.is_dir() else (top,):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path.relative_to(checkout)
+
+
+def _digest(*parts: bytes) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()[:16]
+
+
+def _compile(root: Path) -> None:
+    """Compile for the builder's own paths. Byte code is the same in every 3.13."""
+    if sys.version_info[:2] != (3, 13):
+        return
+    options = ["-q", "-s", str(root), "-p", "/", str(root / _HOME)]
+    run([sys.executable, "-m", "compileall", *options], "Compiling the builder's agent")
+
+
+def _forget_old(cache: Path) -> None:
+    """Delete agents that have not been made for a week; every edit of the source makes one."""
+    for path in cache.glob("builder-agent-*"):
+        if path.is_dir() and time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
