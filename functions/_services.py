@@ -10,7 +10,7 @@ from shared.access.keys import read_keys
 from shared.clock import utc_now
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import ContainerGroups
-from shared.images.logins import login_issuer
+from shared.images.logins import LoginIssuer
 from shared.runs.context import Workshop
 from shared.runs.store import RunStore
 from shared.settings import Settings, read_settings
@@ -47,7 +47,7 @@ def services() -> Services:
         pool=pool,
         keys=keys,
         tokens=tokens,
-        issue_login=login_issuer(known),
+        issue_login=LoginIssuer(known),
         clock=utc_now,
     )
     return Services(known, Callers(known), shop)

@@ -51,7 +51,7 @@ class Blobs:
         content = ContentSettings(content_type="text/plain; charset=utf-8", content_encoding="utf-8")
         with storage_faults(f"Blob {name}"):
             self._blob(container, name).create_append_blob(
-                content_settings=content, match_condition=MatchConditions.IfMissing, etag="*"
+                content_settings=content, match_condition=MatchConditions.IfMissing
             )
 
     def append(self, container: str, name: str, data: bytes) -> None:
@@ -83,7 +83,7 @@ class Blobs:
     def read(self, container: str, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob or a part of it. Raises NotFound."""
         with storage_faults(f"Blob {name}"):
-            return bytes(self._blob(container, name).download_blob(offset=offset, length=length).readall())
+            return bytes(self._blob(container, name).download_blob(offset=offset or None, length=length).readall())
 
     def delete(self, container: str, name: str) -> None:
         """Delete a blob; one that is gone already is fine."""

@@ -43,10 +43,14 @@ def authority() -> Iterator[str]:
 
 
 def callers(authority: str, *roles: RoleAssignment) -> Callers:
-    settings = Settings.model_construct(
-        tenant_id=TENANT, authority=authority, audiences=(AUDIENCE,), access=roles, ca_bundle=None
-    )
-    return Callers(settings)
+    values: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "authority": authority,
+        "audiences": (AUDIENCE,),
+        "access": roles,
+        "ca_bundle": None,
+    }
+    return Callers(Settings.model_construct(**values))
 
 
 def token(authority: str, *, key: Any = KEY, algorithm: str = "RS256", kid: str = "k1", **changes: object) -> str:

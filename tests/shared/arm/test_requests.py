@@ -83,6 +83,7 @@ def test_a_refusal_never_quotes_a_value() -> None:
 
 def test_archive_requests() -> None:
     assert parse_run_update({"isArchiveEnabled": True}) is True
-    for body in ({}, {"isArchiveEnabled": "yes"}, None, []):
+    refused: list[object] = [{}, {"isArchiveEnabled": "yes"}, None, []]
+    for body in refused:
         with pytest.raises(InvalidRequest):
             parse_run_update(body)
