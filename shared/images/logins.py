@@ -1,0 +1,103 @@
+"""Short-lived logins of a deployment's registries, scoped to the repositories of one run.
+
+The app's identity is exchanged for a refresh token of the registry, and that for an access token that names
+each repository. Source: ACR's token service (`/oauth2/exchange`, `/oauth2/token`), whose address the
+registry's own challenge tells.
+"""
+
+import re
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from shared.access.callers import trust
+from shared.errors import Forbidden, Unavailable
+from shared.grant import RegistryLogin
+from shared.identity import app_identity
+from shared.settings import RegistrySettings, Settings
+
+_REFRESH_AGAIN = timedelta(minutes=20)
+_SCOPE_PULL, _SCOPE_PUSH = "pull", "pull,push"
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_DEFAULT_LIFE = timedelta(minutes=5)
+
+
+class LoginIssuer:
+    """Issues logins in the name of the app. Thread-safe."""
+
+    def __init__(self, settings: Settings, client: httpx.Client | None = None) -> None:
+        self._settings = settings
+        self._client = client or httpx.Client(verify=trust(settings), timeout=20, trust_env=False)
+        self._credential = app_identity(settings)
+        self._lock = threading.Lock()
+        self._refresh: dict[str, tuple[datetime, str]] = {}
+        self._realms: dict[str, tuple[str, str]] = {}
+
+    def __call__(self, registry: RegistrySettings, pull: tuple[str, ...], push: tuple[str, ...]) -> RegistryLogin:
+        """Answer a token for pulling and pushing the named repositories of a registry, and nothing else.
+
+        Raises Forbidden when the registry refuses the app, Unavailable when it does not answer.
+        """
+        realm, service = self._realm(registry)
+        scopes = [f"repository:{name}:{_SCOPE_PUSH}" for name in push]
+        scopes += [f"repository:{name}:{_SCOPE_PULL}" for name in pull if name not in push]
+        form = {
+            "grant_type": "refresh_token",
+            "service": service,
+            "refresh_token": self._refresh_token(registry, realm, service),
+            "scope": scopes,
+        }
+        answer = self._post(registry, realm, form)
+        life = timedelta(seconds=int(answer["expires_in"])) if "expires_in" in answer else _DEFAULT_LIFE
+        return RegistryLogin(
+            registry=registry.login_server, token=str(answer["access_token"]), expires=datetime.now(UTC) + life
+        )
+
+    def _realm(self, registry: RegistrySettings) -> tuple[str, str]:
+        known = self._realms.get(registry.login_server)
+        if known:
+            return known
+        try:
+            answer = self._client.get(f"https://{registry.login_server}/v2/")
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"The registry {registry.login_server} does not answer ({type(error).__name__})."
+            ) from None
+        told = dict(_CHALLENGE.findall(answer.headers.get("www-authenticate", "")))
+        if urlsplit(told.get("realm", "")).scheme != "https":
+            raise Unavailable(f"The registry {registry.login_server} names no token service.")
+        self._realms[registry.login_server] = (told["realm"], told.get("service", registry.login_server))
+        return self._realms[registry.login_server]
+
+    def _refresh_token(self, registry: RegistrySettings, realm: str, service: str) -> str:
+        with self._lock:
+            known = self._refresh.get(registry.login_server)
+            if known and known[0] > datetime.now(UTC):
+                return known[1]
+            access = self._credential.get_token(f"{self._settings.resource_manager_audience}/.default").token
+            form = {
+                "grant_type": "access_token",
+                "service": service,
+                "tenant": self._settings.tenant_id,
+                "access_token": access,
+            }
+            token = str(self._post(registry, realm.removesuffix("/token") + "/exchange", form)["refresh_token"])
+            self._refresh[registry.login_server] = (datetime.now(UTC) + _REFRESH_AGAIN, token)
+            return token
+
+    def _post(self, registry: RegistrySettings, url: str, form: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = self._client.post(url, data=form)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"The token service of {registry.login_server} does not answer ({type(error).__name__})."
+            ) from None
+        if answer.status_code in {401, 403}:
+            raise Forbidden(f"The registry {registry.login_server} refuses the app's identity; it needs AcrPush there.")
+        if not answer.is_success:
+            raise Unavailable(f"The token service of {registry.login_server} answered {answer.status_code}.")
+        told: dict[str, Any] = answer.json()
+        return told
