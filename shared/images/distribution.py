@@ -1,0 +1,214 @@
+"""What can be asked of a registry (the OCI distribution API), as operations without a network.
+
+    session = Session(credentials, guard=guard)
+    head = perform(http, distribution.head(session, Reference.parse("busybox:1.35")))
+
+Each operation raises the errors of `exchange.failure` besides its own; all name the image and the registry.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from shared.errors import InvalidRequest, LanguageError, NotFound, Unavailable
+from shared.grant import Platform
+from shared.images.exchange import Exchange, Request, Response, failure, join_url
+from shared.images.manifests import ACCEPTED, INDEX_TYPES, Descriptor, Head, Manifest
+from shared.images.references import Reference, check_digest
+from shared.images.session import Session
+
+MANIFEST_LIMIT: Final = 4 * 1024**2
+"""Bytes: what every registry must take for a manifest, and none should exceed (OCI distribution)."""
+
+_PAGE: Final = 1000
+_MAX_PAGES: Final = 100
+_NEXT: Final = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a reference stands for now: the digest of the tag, and of the image in it for one platform."""
+
+    reference: Reference
+    digest: str
+    platform_digest: str
+
+
+class _Tags(BaseModel):
+    tags: tuple[str, ...] | None = None
+
+
+def head(session: Session, reference: Reference) -> Exchange[Head]:
+    """Return what the reference stands for now.
+
+    One HEAD, which Docker Hub does not count as a pull; a registry that does not tell the digest costs a GET.
+    """
+    response = yield from _manifest(session, "HEAD", reference)
+    return (yield from _read_head(session, reference, response))
+
+
+def head_if_changed(session: Session, reference: Reference, known: str) -> Exchange[Head | None]:
+    """Return what the reference stands for now, None if that still is the digest `known`."""
+    response = yield from _manifest(session, "HEAD", reference, {"if-none-match": f'"{known}"'})
+    if response.status == HTTPStatus.NOT_MODIFIED:
+        return None
+    found = yield from _read_head(session, reference, response)
+    return None if found.digest == known else found
+
+
+def get(session: Session, reference: Reference) -> Exchange[Manifest]:
+    """Return the manifest or index, at most 4 MiB, its bytes checked against the digest."""
+    response = yield from _manifest(session, "GET", reference)
+    _expect(response, reference)
+    digest = reference.digest or response.headers.get("docker-content-digest")
+    if digest:
+        _checked(digest, reference)
+    return Manifest.read(response.body, _media_type(response), digest, of=_subject(reference))
+
+
+def resolve(session: Session, reference: Reference, platform: Platform) -> Exchange[Resolved]:
+    """Return the digest that the reference has now, and that of its image for the platform.
+
+    Raises `NotFound` for an index without an image for the platform; an image that is not in an index is taken
+    as it is.
+    """
+    found = yield from head(session, reference)
+    if not found.is_index:
+        return Resolved(reference, found.digest, found.digest)
+    index = yield from get(session, reference.with_digest(found.digest))
+    entry = index.for_platform(platform)
+    if entry is None:
+        offered = ", ".join(sorted({str(entry.platform) for entry in index.entries if entry.platform}))
+        raise NotFound(f"{_subject(reference)} has no image for {platform}; it has {offered or 'none at all'}.")
+    return Resolved(reference, found.digest, _checked(entry.digest, reference))
+
+
+def tags(session: Session, reference: Reference) -> Exchange[tuple[str, ...]]:
+    """Return all tags of the reference's repository, at most 100,000."""
+    found: list[str] = []
+    url: str | None = f"{_repository(session, reference)}/tags/list?n={_PAGE}"
+    for _ in range(_MAX_PAGES):
+        if url is None:
+            return tuple(found)
+        response = yield from _read(session, Request("GET", url, _subject(reference)), reference)
+        _expect(response, reference)
+        try:
+            found += _Tags.model_validate_json(response.body).tags or ()
+        except ValidationError:
+            raise Unavailable(f"{_subject(reference)}: the registry's list of tags cannot be read.") from None
+        url = _next(response, url, reference)
+    raise Unavailable(f"{_subject(reference)}: the registry lists more than {_PAGE * _MAX_PAGES} tags.")
+
+
+def blob(session: Session, reference: Reference, digest: str, limit: int) -> Exchange[bytes]:
+    """Return a blob of at most `limit` bytes of the reference's repository, checked against its digest."""
+    check_digest(digest, of=digest)
+    url = f"{_repository(session, reference)}/blobs/{digest}"
+    response = yield from _read(session, Request("GET", url, _subject(reference), limit=limit), reference)
+    _expect(response, reference)
+    algorithm, _, encoded = digest.partition(":")
+    if hashlib.new(algorithm, response.body).hexdigest() != encoded:
+        raise Unavailable(f"{_subject(reference)}: the blob {digest} is not what its digest says.")
+    return response.body
+
+
+def delete(session: Session, reference: Reference) -> Exchange[None]:
+    """Delete the manifest of the reference's digest, and with it every tag that points there."""
+    if reference.digest is None:
+        raise InvalidRequest(f"{_subject(reference)}: deleting needs a digest, since a tag may have moved.")
+    response = yield from _manifest(session, "DELETE", reference)
+    _expect(response, reference, HTTPStatus.ACCEPTED)
+
+
+def referrers(
+    session: Session, reference: Reference, artifact_type: str | None = None
+) -> Exchange[tuple[Descriptor, ...]]:
+    """Return what is attached to the reference's digest (signatures, SBOMs), of one type or of all.
+
+    A registry without that API keeps the list under the tag `sha256-<digest>` (OCI distribution's fallback).
+    """
+    if reference.digest is None:
+        raise InvalidRequest(f"{_subject(reference)}: referrers belong to a digest.")
+    query = "?" + urlencode({"artifactType": artifact_type}) if artifact_type else ""
+    url = f"{_repository(session, reference)}/referrers/{reference.digest}{query}"
+    request = Request("GET", url, _subject(reference), {"accept": INDEX_TYPES[0]}, limit=MANIFEST_LIMIT)
+    response = yield from _read(session, request, reference)
+    if response.status == HTTPStatus.NOT_FOUND:
+        tag = reference.digest.replace(":", "-")
+        fallback = Reference(reference.registry, reference.repository, tag)
+        response = yield from _manifest(session, "GET", fallback)
+        if response.status == HTTPStatus.NOT_FOUND:
+            return ()
+    _expect(response, reference)
+    index = Manifest.read(response.body, _media_type(response), None, of=_subject(reference))
+    return tuple(entry for entry in index.entries if artifact_type in (None, entry.artifact_type))
+
+
+def _manifest(
+    session: Session, method: str, reference: Reference, headers: Mapping[str, str] | None = None
+) -> Exchange[Response]:
+    url = f"{_repository(session, reference)}/manifests/{reference.target}"
+    wanted = {"accept": ACCEPTED, **(headers or {})}
+    request = Request(method, url, _subject(reference), wanted, limit=MANIFEST_LIMIT)
+    action = "delete" if method == "DELETE" else "pull"
+    return (yield from session.ask(request, registry=reference.registry, scope=_scope(reference, action)))
+
+
+def _read(session: Session, request: Request, reference: Reference) -> Exchange[Response]:
+    return (yield from session.ask(request, registry=reference.registry, scope=_scope(reference, "pull")))
+
+
+def _read_head(session: Session, reference: Reference, response: Response) -> Exchange[Head]:
+    _expect(response, reference)
+    digest = response.headers.get("docker-content-digest")
+    if not digest:
+        manifest = yield from get(session, reference)
+        return Head(manifest.digest, manifest.media_type, len(manifest.body))
+    length = response.headers.get("content-length", "")
+    return Head(_checked(digest, reference), _media_type(response), int(length) if length.isdecimal() else 0)
+
+
+def _repository(session: Session, reference: Reference) -> str:
+    return f"{session.base(reference.registry)}/v2/{reference.repository}"
+
+
+def _scope(reference: Reference, action: str) -> str:
+    return f"repository:{reference.repository}:{action}"
+
+
+def _subject(reference: Reference) -> str:
+    return f"Image '{reference.familiar}' of registry '{reference.registry}'"
+
+
+def _expect(response: Response, reference: Reference, status: HTTPStatus = HTTPStatus.OK) -> None:
+    if response.status != status:
+        raise failure(response, _subject(reference))
+
+
+def _checked(digest: str, reference: Reference) -> str:
+    try:
+        check_digest(digest, of=digest)
+    except LanguageError:
+        raise Unavailable(f"{_subject(reference)}: the registry names a digest that is none.") from None
+    return digest
+
+
+def _media_type(response: Response) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip()
+
+
+def _next(response: Response, url: str, reference: Reference) -> str | None:
+    """Return the address of the next page, which must be on the same registry."""
+    found = _NEXT.search(response.headers.get("link", ""))
+    if found is None:
+        return None
+    following = join_url(url, str(found[1]), _subject(reference))
+    if urlsplit(following)[:2] != urlsplit(url)[:2]:
+        raise Unavailable(f"{_subject(reference)}: the registry's list of tags goes on at another host.")
+    return following
