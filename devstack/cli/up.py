@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack import files, progress
+from devstack.builder_image import layers
 from devstack.cli.target import Target
 from devstack.errors import StackError
 from devstack.seeds import recipes, store
-from devstack.setup import azure_cli, azurite, builder, packages
+from devstack.setup import azure_cli, azurite, packages
 from devstack.stack import az, configs, credentials, hosts_file, ports
 from devstack.stack import record as records
 from devstack.stack.credentials import DEV_USER, Credentials
@@ -51,7 +52,7 @@ def set_up() -> Equipment:
     packages.ensure()
     script = azurite.ensure(home)
     program = azure_cli.ensure(home)
-    image = builder.ensure(home)
+    image = layers.ensure(home, CHECKOUT)
     for seed in (recipes.BUSYBOX,):
         store.ensure(seed, home)
     return Equipment(Programs(packages.require("node"), script, packages.require("docker-registry")), program, image)

@@ -14,6 +14,9 @@ SUITE = "bookworm"
 EDITION = "1"
 """Part of each cache key: raise it when a recipe changes."""
 
+OWN_MOUNTS = ("unshare", "--mount", "--propagation=private")
+"""debootstrap mounts /proc in its target; killed, it must not leave that to who cleans up."""
+
 type Fill = Callable[[Path, Path], None]
 """Makes a root file system in the first directory; the second is for scratch."""
 
@@ -65,8 +68,8 @@ def _debian(*include: str) -> Fill:
     def fill(root: Path, scratch: Path) -> None:
         del scratch
         extra = (f"--include={','.join(include)}",) if include else ()
-        argv = (packages.require("debootstrap"), "--variant=minbase", *extra, SUITE, str(root), mirror.debian())
-        run(argv, "debootstrap")
+        options = ("--variant=minbase", *extra, SUITE, str(root), mirror.debian())
+        run((*OWN_MOUNTS, packages.require("debootstrap"), *options), "debootstrap")
         for pattern in ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*_*"):
             for path in root.glob(pattern):
                 path.unlink()
