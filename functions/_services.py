@@ -7,6 +7,7 @@ from functools import cache
 from shared.access.builder_tokens import BuilderTokens
 from shared.access.callers import Callers
 from shared.access.keys import read_keys
+from shared.access.log_tokens import LogTokens
 from shared.clock import utc_now
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import ContainerGroups
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     callers: Callers
     shop: Workshop
+    log_tokens: LogTokens
 
 
 @cache
@@ -50,4 +52,4 @@ def services() -> Services:
         issue_login=LoginIssuer(known),
         clock=utc_now,
     )
-    return Services(known, Callers(known), shop)
+    return Services(known, Callers(known), shop, LogTokens(keys.token_key))

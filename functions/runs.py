@@ -1,6 +1,7 @@
 """Runs: list, show, cancel, archive, and the URL of the log."""
 
 import asyncio
+import secrets
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -9,13 +10,14 @@ import azure.functions as func
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
 from functions._runs import run_resource
 from functions._services import services
+from functions.live_logs import live_url
 from shared.arm.names import REGISTRY_TYPE, parse_run_id
 from shared.arm.requests import parse_run_update
 from shared.errors import NotFound
 from shared.runs.archive import archive
 from shared.runs.cancel import cancel
 from shared.runs.listing import list_runs, parse_page
-from shared.runs.logs import reading_url
+from shared.runs.logs import QUEUE_PATIENCE, reading_url
 from shared.runs.model import Run
 from shared.settings import Role
 
@@ -85,7 +87,7 @@ async def runs_log_url(req: func.HttpRequest) -> func.HttpResponse:
     """
 
     def use(call: RegistryCall) -> func.HttpResponse:
-        return reply({"logLink": reading_url(call.services.shop, _run(call))})
+        return reply({"logLink": _log_link(call, _run(call))})
 
     def is_settled() -> bool:
         run = services().shop.store.get(req.route_params["registry"].lower(), parse_run_id(req.route_params["run"]))
@@ -95,6 +97,15 @@ async def runs_log_url(req: func.HttpRequest) -> func.HttpResponse:
     while answer.status_code == _OK and not await asyncio.to_thread(is_settled):  # noqa: ASYNC110 - a table row tells
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
     return answer
+
+
+def _log_link(call: RegistryCall, run: Run) -> str:
+    known = call.services
+    if run.is_terminal or not known.settings.live_logs:
+        return reading_url(known.shop, run)
+    life = timedelta(seconds=run.timeout_seconds) + QUEUE_PATIENCE
+    token = known.log_tokens.sign(call.partition, run.id, known.shop.clock(), life, reader=secrets.token_hex(8))
+    return live_url(known.settings.public_url, call.partition, run.id, token)
 
 
 def _run(call: RegistryCall) -> Run:

@@ -109,6 +109,9 @@ class Settings(BaseModel):
     """Groups per registry that are started before a run asks for one."""
     run_concurrency: int = Field(default=10, alias="SLIPWAY_RUN_CONCURRENCY", ge=1, le=100)
     """Runs of one registry that are executed at the same time; further ones wait in order."""
+    live_logs: bool = Field(default=False, alias="SLIPWAY_LIVE_LOGS")
+    """Whether az reads the log of a run that is under way through this app, which answers as soon as there is
+    something new, instead of straight from storage, where az looks every two to fifteen seconds."""
     retention_days: int = Field(default=30, alias="SLIPWAY_RETENTION_DAYS", ge=1)
     """Days that a finished run and its log are kept, unless it is archived."""
 

@@ -14,7 +14,7 @@ from shared.storage import Permission
 _CONTAINER = "logs"
 _COMPLETE = "Complete"
 _MARGIN = timedelta(hours=1)
-_QUEUE_PATIENCE = timedelta(hours=12)
+QUEUE_PATIENCE = timedelta(hours=12)
 _TAIL_BYTES = 4096
 
 
@@ -56,7 +56,7 @@ def complete_log(shop: Workshop, run: Run) -> None:
 
 def reading_url(shop: Workshop, run: Run) -> str:
     """Answer a URL by which az reads the log for as long as the run can take, its wait in the queue included."""
-    life = timedelta(seconds=run.timeout_seconds) + _QUEUE_PATIENCE
+    life = timedelta(seconds=run.timeout_seconds) + QUEUE_PATIENCE
     return shop.storage.blobs.sas_url(_CONTAINER, log_name(run.registry, run.id), Permission.READ, life)
 
 

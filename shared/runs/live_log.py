@@ -1,0 +1,76 @@
+"""A log that answers when there is something new.
+
+az reads a log as an append blob: it asks for size and metadata, reads what is new in 4 KiB pieces, and sleeps
+two to fifteen seconds whenever there was nothing new. Here the question for the size is held until the log
+has grown beyond what this reader was told last, or is complete, so az sleeps only while nothing is written.
+What a reader was told is remembered by this process alone; another one simply does not hold the first answer.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from shared.runs.context import Workshop
+from shared.runs.logs import log_name
+from shared.storage.blobs import BlobState
+
+_READERS = 2000
+MAX_PIECE = 4 * 1024 * 1024
+"""Most bytes that one answer carries."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a log: its first byte's position, the bytes, and the size of the whole."""
+
+    start: int
+    data: bytes
+    size: int
+
+
+class Readers:
+    """The size that each reader was told last; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def knows(self, reader: str, size: int) -> bool:
+        """Whether the reader was told this size already."""
+        with self._lock:
+            return self._told.get(reader) == size
+
+    def tell(self, reader: str, size: int) -> None:
+        """Remember what the reader is told now."""
+        with self._lock:
+            self._told[reader] = size
+            self._told.move_to_end(reader)
+            while len(self._told) > _READERS:
+                self._told.popitem(last=False)
+
+
+def log_state(shop: Workshop, registry: str, run_id: str) -> BlobState:
+    """Answer a log's size and metadata. Raises NotFound."""
+    return shop.storage.blobs.state("logs", log_name(registry, run_id))
+
+
+def is_complete(state: BlobState) -> bool:
+    """Whether nothing will be added any more."""
+    return any(name.lower() == "complete" for name in state.metadata)
+
+
+def read_piece(shop: Workshop, registry: str, run_id: str, asked: str | None) -> Piece | None:
+    """Answer the bytes that a `bytes=first-last` header asks for; None when there are none. Raises NotFound."""
+    state = log_state(shop, registry, run_id)
+    start, length = _range(asked, state.size)
+    if length <= 0:
+        return None
+    data = shop.storage.blobs.read("logs", log_name(registry, run_id), offset=start, length=length)
+    return Piece(start, data, state.size)
+
+
+def _range(asked: str | None, size: int) -> tuple[int, int]:
+    first, _, last = (asked or "").removeprefix("bytes=").partition("-")
+    start = int(first) if first.isascii() and first.isdigit() else 0
+    end = int(last) if last.isascii() and last.isdigit() else size - 1
+    return start, min(end, size - 1, start + MAX_PIECE - 1) - start + 1
