@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=1,
         )
 
 
