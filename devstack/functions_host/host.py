@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30
 """How long running invocations may take after the host was told to stop."""
 
+_BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 130
 """Kestrel's idle timeout: longer than any client's pool keeps a connection."""
 
@@ -164,6 +165,7 @@ def _listening_socket(options: Options) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((options.host, options.port))
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         raise HostError(f"Port {options.port} of {options.host} cannot be had: {error.strerror}.") from error

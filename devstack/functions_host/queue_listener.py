@@ -41,7 +41,13 @@ class QueueListener:
     """Polls one queue for one function. Lives on one event loop."""
 
     def __init__(
-        self, function: Function, queue: Queue, options: QueueOptions, run: Run, *, hidden_seconds: int = HIDDEN_SECONDS
+        self,
+        function: Function,
+        queue: Queue,
+        options: QueueOptions,
+        run: Run,
+        *,
+        hidden_seconds: float = HIDDEN_SECONDS,
     ) -> None:
         self._function = function
         self._queue = queue
@@ -160,7 +166,7 @@ class QueueListener:
         await self._queue.delete(message)
 
     async def _show_again(self, message: Message) -> None:
-        await self._queue.hide(message, int(self._options.visibility_timeout.total_seconds()))
+        await self._queue.hide(message, self._options.visibility_timeout.total_seconds())
 
     async def _to_poison(self, message: Message) -> None:
         await self._queue.poison(message)

@@ -50,10 +50,10 @@ class Queue(Protocol):
 
     name: str
 
-    async def take(self, count: int, hidden_seconds: int) -> list[Message]:
+    async def take(self, count: int, hidden_seconds: float) -> list[Message]:
         """Take up to `count` messages and hide them; none if the queue does not exist."""
 
-    async def hide(self, message: Message, seconds: int) -> Message:
+    async def hide(self, message: Message, seconds: float) -> Message:
         """Hide the message for `seconds` from now and return it with its new receipt; raises MessageGone."""
 
     async def delete(self, message: Message) -> None:
@@ -95,11 +95,13 @@ class AzureQueue:
         self._queue: QueueClient = service.get_queue_client(name)
         self._poison: QueueClient = service.get_queue_client(f"{name}-poison")
 
-    async def take(self, count: int, hidden_seconds: int) -> list[Message]:
+    async def take(self, count: int, hidden_seconds: float) -> list[Message]:
         """Take messages with one request."""
 
         def take() -> list[Message]:
-            pages = self._queue.receive_messages(messages_per_page=count, visibility_timeout=hidden_seconds).by_page()
+            pages = self._queue.receive_messages(
+                messages_per_page=count, visibility_timeout=int(hidden_seconds)
+            ).by_page()
             try:
                 return [_message(found) for found in next(pages, ())]
             except ResourceNotFoundError:
@@ -107,12 +109,12 @@ class AzureQueue:
 
         return await self._threads.call(take)
 
-    async def hide(self, message: Message, seconds: int) -> Message:
+    async def hide(self, message: Message, seconds: float) -> Message:
         """Renew or end the time for which a message is hidden."""
 
         def hide() -> Message:
             with _gone():
-                changed = self._queue.update_message(message.id, message.receipt, visibility_timeout=seconds)
+                changed = self._queue.update_message(message.id, message.receipt, visibility_timeout=int(seconds))
             return replace(message, receipt=str(changed.pop_receipt))
 
         return await self._threads.call(hide)

@@ -85,8 +85,9 @@ def _trigger(function: str, binding: Mapping[str, object], settings: Mapping[str
         case "httptrigger":
             return HttpTrigger(_route(function, binding, route_prefix))
         case "queuetrigger":
-            connection = connection_string(expand(str(binding.get("connection") or ""), settings), settings)
-            return QueueTrigger(expand(str(binding["queueName"]), settings).lower(), connection)
+            queue = expand(str(binding["queueName"]), settings).lower()
+            connection = expand(str(binding.get("connection") or ""), settings)
+            return QueueTrigger(queue, connection_string(connection, settings))
         case "timertrigger":
             return TimerTrigger(
                 Schedule.parse(expand(str(binding["schedule"]), settings)),

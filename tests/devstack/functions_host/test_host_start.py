@@ -1,0 +1,119 @@
+"""What stops the start, as the platform would show it; and the start with TLS."""
+
+import datetime as dt
+import ipaddress
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+REPOSITORY = Path(__file__).parents[3]
+REQUEST = "req: func.HttpRequest"
+
+
+def _http(name: str, route: str, argument: str = REQUEST) -> str:
+    return f"""
+@app.route({route!r})
+def {name}({argument}) -> func.HttpResponse:
+    return func.HttpResponse()
+"""
+
+
+def _fails(workshop: Any, root: Path, *arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        workshop.command(root, *arguments),
+        cwd=REPOSITORY,
+        env={**{name: value for name, value in os.environ.items() if name != "AzureWebJobsStorage"}, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "reasons"),
+    [
+        (_http("f", "administrators"), ["'f'", "built in routes"]),
+        (_http("f", "a/{x:nope}"), ["'f'", "nope"]),
+        (_http("f", "same") + _http("g", "SAME"), ["'g'", "'f'", "conflicts"]),
+        (_http("f", "admin") + _http("g", "runtime"), ["'f'", "'g'"]),
+        (_http("f", "a", REQUEST + ", other: str"), ["f", "other"]),
+        (_http("f", "a", "req: int"), ["f", "req"]),
+        (_http("f", "a") + "other = func.FunctionApp()", ["More than one"]),
+        (_http("same", "a") + _http("same", "b"), ["same"]),
+        ("import nothing_of_that_name", ["nothing_of_that_name"]),
+        ("", ["No functions found"]),
+        ('@app.timer_trigger("t", "whenever")\ndef f(t: func.TimerRequest) -> None: ...', ["'f'", "whenever"]),
+        (
+            '@app.timer_trigger("t", "0 * * * * *")\ndef f(t: func.TimerRequest) -> None: ...',
+            ["'f'", "AzureWebJobsStorage"],
+        ),
+        ('@app.queue_trigger("m", "q", "Mine")\ndef f(m: func.QueueMessage) -> None: ...', ["'f'", "'Mine'"]),
+        ('@app.queue_trigger("m", "%Q%", "")\ndef f(m: func.QueueMessage) -> None: ...', ["'f'", "%Q%"]),
+        ('@app.blob_trigger("b", "c/{n}", "Mine")\ndef f(b: func.InputStream) -> None: ...', ["'f'", "blobtrigger"]),
+    ],
+)
+def test_a_function_in_error_stops_the_start(workshop: Any, code: str, reasons: list[str]) -> None:
+    told = _fails(workshop, workshop.write(code))
+    assert [reason for reason in reasons if reason not in told] == []
+
+
+def test_a_wrong_host_json_stops_the_start(workshop: Any) -> None:
+    assert "host.json" in _fails(workshop, workshop.write(_http("f", "a"), host_json="{"))
+
+
+def test_missing_settings_stop_the_start(workshop: Any) -> None:
+    told = _fails(workshop, workshop.write(_http("f", "a")), "--settings", "/nowhere/local.settings.json")
+    assert "/nowhere/local.settings.json" in told
+
+
+def test_a_taken_port_stops_the_start(workshop: Any, start_host: Any) -> None:
+    root = workshop.write(_http("f", "a"))
+    port = start_host(root).url.rpartition(":")[2]
+    assert f"Port {port}" in _fails(workshop, root, "--port", port)
+
+
+def test_the_host_speaks_tls(workshop: Any, start_host: Any) -> None:
+    certificate, key = _self_signed(workshop.folder)
+    root = workshop.write(_http("f", "a"))
+    host = start_host(root, "--cert", str(certificate), "--key", str(key))
+    assert host.url.startswith("https://127.0.0.1:")
+    assert host.get("/a").status == 200
+
+
+def test_the_home_page_can_be_switched_off(workshop: Any, start_host: Any) -> None:
+    root = workshop.write(_http("f", "a"))
+    host = start_host(root, environment={"AzureWebJobsDisableHomepage": "true"})
+    assert host.get("/").status == 204
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
