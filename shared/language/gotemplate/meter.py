@@ -1,0 +1,40 @@
+"""One account for all the time and memory that one template may use."""
+
+from dataclasses import dataclass
+
+from shared.language.errors import TaskTooLarge
+
+STEPS = 100_000
+"""Nodes evaluated and values visited per template, a few microseconds each."""
+CHARACTERS = 4_000_000
+"""Characters that all texts made by one template may hold together, intermediate ones included."""
+
+
+@dataclass
+class Meter:
+    """Counts down; work is paid for before it is done, so that no single call can exceed the limits."""
+
+    steps: int = STEPS
+    characters: int = CHARACTERS
+
+    def work(self, steps: int = 1) -> None:
+        """Pay for visiting `steps` values.
+
+        Raises:
+            TaskTooLarge: nothing is left.
+
+        """
+        self.steps -= steps
+        if self.steps < 0:
+            raise TaskTooLarge("the template takes too many steps")
+
+    def text(self, length: int) -> None:
+        """Pay for a text of `length` characters (or a list of as many items) that is about to be made.
+
+        Raises:
+            TaskTooLarge: nothing is left.
+
+        """
+        self.characters -= length
+        if self.characters < 0:
+            raise TaskTooLarge("the template makes too much text")

@@ -1,0 +1,103 @@
+"""The data that a task's template sees: run variables, values, secrets."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from shared.grant import NamedValue, Platform, RunVariables
+from shared.language import document
+from shared.language.decoding import Decoder, Tag, resolve
+from shared.language.document import Mapping as MappingNode
+from shared.language.document import Node, Scalar
+from shared.language.document import Sequence as SequenceNode
+from shared.language.errors import ValuesError, YamlError
+from shared.language.gotemplate.format import json_text
+from shared.language.gotemplate.meter import Meter
+from shared.language.gotemplate.values import Map, Value
+from shared.language.source import check_size
+
+_PREFIX = "unable to render task: error while loading exec steps: "
+_OVERRIDE = f"{_PREFIX}failed to override values: "
+_DESERIALIZE = (
+    f"{_OVERRIDE}failed to deserialize values. Try rendering your template locally using the instructions "
+    "found at https://github.com/Azure/acr-builder. Err: "
+)
+
+
+def load_values(text: str | None, overrides: Sequence[NamedValue]) -> Map:
+    """Read a values file, None when there is none, and lay the values of the request over it.
+
+    The file may hold scalars and lists of scalars; what `overrides` give is always text.
+
+    Raises:
+        ValuesError: the file is not of that form, or an override has no name.
+        TaskTooLarge: the file is too large.
+
+    """
+    if any(not override.name for override in overrides):
+        raise ValuesError(f"{_PREFIX}failed to parse --set data; expected a key=val format")
+    values = _read(check_size(text or "", what="values file"))
+    return values | {override.name: override.value for override in overrides}
+
+
+def _read(text: str) -> Map:
+    decoder = Decoder()
+    try:
+        root = document.parse(text)
+        members = decoder.members(root, "templating.Values") if root else {}
+        decoder.check()
+        values = {name: _value(node) for name, node in members.items()}
+    except YamlError as error:
+        raise ValuesError(_DESERIALIZE + error.message) from None
+    try:
+        json_text(values, Meter())
+    except ValueError as error:
+        raise ValuesError(f"{_OVERRIDE}failed to serialize Values: {error}") from None
+    return values
+
+
+def _value(node: Node) -> Value:
+    match node:
+        case MappingNode():
+            raise ValuesError(
+                f"{_OVERRIDE}failed to serialize Values: json: unsupported type: map[interface {{}}]interface {{}}"
+            )
+        case SequenceNode():
+            return [_value(item) for item in node.items]
+        case Scalar():
+            resolved = resolve(node)
+            return node.text if resolved.tag is Tag.TIMESTAMP else resolved.value
+
+
+def template_data(
+    variables: RunVariables,
+    values: Map,
+    secrets: Mapping[str, str],
+    *,
+    platform: Platform,
+    shared_volume: str,
+) -> Map:
+    """Give what a template calls `.`: `Run`, the legacy `Build`, `Values`, `Secrets` and both as JSON."""
+    run: Map = {
+        "ID": variables.id,
+        "Commit": variables.commit,
+        "Repository": variables.repository,
+        "Branch": variables.branch,
+        "GitTag": variables.git_tag,
+        "TriggeredBy": variables.triggered_by,
+        "TaskName": variables.task_name,
+        "Registry": variables.registry,
+        "RegistryName": variables.registry_name,
+        "Date": variables.date,
+        "SharedVolume": shared_volume,
+        "OS": platform.os,
+        "OSVersion": "",
+        "Architecture": platform.architecture,
+    }
+    return {
+        "Build": {"ID": variables.id},
+        "Run": run,
+        "Values": values,
+        "Secrets": dict(secrets),
+        "RunJSON": shlex.quote(json_text(run, Meter())),
+        "ValuesJSON": shlex.quote(json_text(values, Meter())),
+    }
