@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import Awaitable, Callable, Generator, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +20,7 @@ BODY_LIMIT = 1024 * 1024
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
-type Application = Callable[[Message, Receive, Send], Awaitable[None]]
+type Application = Callable[[Message, Receive, Send], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """When a service counts as ready: it gives the answer that its callers need."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class HttpCheck:
             return int(fields[1])
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 @dataclass(frozen=True)
