@@ -128,21 +128,20 @@ class QueueListener:
 
     @contextlib.asynccontextmanager
     async def _renewed(self, held: _Held) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._renew(held))
+        finished = asyncio.Event()
+        renewing = asyncio.create_task(self._renew(held, finished))
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            # Not cancelled: a renewal cut off half way would leave a receipt that no longer holds.
+            finished.set()
+            await renewing
 
-    async def _renew(self, held: _Held) -> None:
+    async def _renew(self, held: _Held, finished: asyncio.Event) -> None:
         seconds = self._hidden_seconds / 2
-        while True:
-            await asyncio.sleep(seconds)
+        while not await pause(seconds, finished):
             try:
-                # Shielded: a renewal cut off half way would leave us with a receipt that no longer holds.
-                held.message = await asyncio.shield(self._queue.hide(held.message, self._hidden_seconds))
+                held.message = await self._queue.hide(held.message, self._hidden_seconds)
                 seconds = self._hidden_seconds / 2
             except StorageAway:
                 seconds = min(_RENEWAL_RETRY_SECONDS, self._hidden_seconds / 4)
