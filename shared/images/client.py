@@ -5,8 +5,8 @@ request: no redirect on its own, a body no larger than the request allows, an en
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final
 
 import httpx
@@ -47,13 +47,14 @@ async def perform_async[T](client: httpx.AsyncClient, operation: Exchange[T]) ->
 
 
 def _send(client: httpx.Client, request: Request) -> Response:
-    deadline = time.monotonic() + REQUEST_SECONDS
+    deadline = monotonic() + REQUEST_SECONDS
     body = bytearray()
     try:
         with client.stream(**_arguments(request)) as answer:
-            for chunk in answer.iter_raw():
+            _refuse_encoding(request, answer)
+            for chunk in answer.iter_bytes():
                 body += chunk
-                _check(request, len(body), late=time.monotonic() > deadline)
+                _check(request, len(body), late=monotonic() > deadline)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise _unreachable(request, error) from None
     return Response(answer.status_code, _headers(answer), bytes(body))
@@ -63,7 +64,8 @@ async def _send_async(client: httpx.AsyncClient, request: Request) -> Response:
     body = bytearray()
     try:
         async with asyncio.timeout(REQUEST_SECONDS), client.stream(**_arguments(request)) as answer:
-            async for chunk in answer.aiter_raw():
+            _refuse_encoding(request, answer)
+            async for chunk in answer.aiter_bytes():
                 body += chunk
                 _check(request, len(body), late=False)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as error:
@@ -72,7 +74,6 @@ async def _send_async(client: httpx.AsyncClient, request: Request) -> Response:
 
 
 def _arguments(request: Request) -> dict[str, Any]:
-    # Without compression the bound on the body is a bound on memory too.
     return {
         "method": request.method,
         "url": request.url,
@@ -85,6 +86,12 @@ def _arguments(request: Request) -> dict[str, Any]:
 
 def _headers(answer: httpx.Response) -> Mapping[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def _refuse_encoding(request: Request, answer: httpx.Response) -> None:
+    # Without compression the bound on the body is a bound on memory too.
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise Unavailable(f"{request.subject}: the registry compresses its answer, though asked not to.")
 
 
 def _check(request: Request, size: int, *, late: bool) -> None:

@@ -71,7 +71,8 @@ class Reference:
         if self.registry != DOCKER_HUB:
             return text
         official = self.repository.startswith("library/") and self.repository.count("/") == 1
-        return text.removeprefix(f"{DOCKER_HUB}/library/" if official else f"{DOCKER_HUB}/")
+        shorter = text.removeprefix(f"{DOCKER_HUB}/library/" if official else f"{DOCKER_HUB}/")
+        return shorter if _split_registry(shorter)[0] == DOCKER_HUB else text
 
     def with_digest(self, digest: str) -> Self:
         """Return the same name, pinned; the tag stays for the reader."""
