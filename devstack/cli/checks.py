@@ -1,6 +1,7 @@
 """`./dev check` and `./dev test`."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from devstack import progress
 from devstack.cli.state import down
 from devstack.cli.target import BASE_VARIABLE, STATE_VARIABLE, Target
-from devstack.cli.up import set_up, up
+from devstack.cli.up import start, stop_leftovers
 from devstack.errors import StackError
 from devstack.setup import azurite
 from devstack.stack.layout import CHECKOUT, Layout, cache
@@ -22,9 +23,9 @@ def check() -> int:
     """Run every static check; the exit code tells whether all passed."""
     programs = CHECKOUT / ".venv" / "bin"
     checks = {
-        "ruff check": [str(programs / "ruff"), "check", "."],
-        "ruff format": [str(programs / "ruff"), "format", "--check", "."],
-        "mypy": [sys.executable, "-m", "mypy", "."],
+        "ruff check": [str(programs / "ruff"), "check", ".", "dev"],
+        "ruff format": [str(programs / "ruff"), "format", "--check", ".", "dev"],
+        "mypy": [sys.executable, "-m", "mypy", ".", "dev"],
         "import rules": [str(programs / "lint-imports")],
     }
     failed = [title for title, argv in checks.items() if _quiet(title, argv)]
@@ -65,9 +66,14 @@ def _has_slow(arguments: Sequence[str]) -> bool:
 
 
 def _slow(arguments: Sequence[str]) -> int:
-    set_up()
     stack = Target(Layout(CHECKOUT / ".dev" / "test"), Ports(free_base()))
-    up(stack, background=True)
+    if stack.running():
+        raise StackError("Another ./dev test uses this checkout's test stack; wait for it.")
+    stop_leftovers(stack)
+    for folder in (stack.layout.azurite, stack.layout.registry, stack.layout.logs):
+        # Each session starts with no runs and no images but the seeds.
+        shutil.rmtree(folder, ignore_errors=True)
+    start(stack)
     try:
         return _pytest("slow", arguments, _environment(stack))
     finally:

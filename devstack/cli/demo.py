@@ -9,7 +9,7 @@ from devstack import progress
 from devstack.cli import az as az_command
 from devstack.cli.state import down
 from devstack.cli.target import Target
-from devstack.cli.up import up
+from devstack.cli.up import start
 from devstack.errors import StackError
 from devstack.setup import packages
 from devstack.setup.run import run
@@ -35,7 +35,7 @@ def demo(target: Target) -> int:
     """Build the sample, list the run and read the image back; stops the stack if it was not up before."""
     found_running = target.running() is not None
     if not found_running:
-        up(target, background=True)
+        start(target)
     try:
         registry = ("-r", names.REGISTRY)
         build_argument = f"REGISTRY_NAME={target.ports.login_server}"

@@ -80,14 +80,29 @@ def up(target: Target, *, background: bool) -> int:
     """Start the stack; in the foreground until a signal, in the background until it runs."""
     if target.running():
         progress.say("The stack runs already.")
-        print(recipe(target))
+    elif background:
+        start(target)
+    else:
+        equipment = set_up()
+        with _held(target.layout.lock), _prepared(target, equipment) as supervisor:
+            asyncio.run(supervisor.run())
         return 0
-    equipment = set_up()
-    if background:
-        return _start_in_background(target)
-    with _held(target.layout.lock), _prepared(target, equipment) as supervisor:
-        asyncio.run(supervisor.run())
+    print(recipe(target))
     return 0
+
+
+def start(target: Target) -> None:
+    """Start the stack in the background and wait until it runs."""
+    set_up()
+    log = target.layout.logs / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    argv = [
+        *(sys.executable, str(CHECKOUT / "dev"), "--state", str(target.layout.state)),
+        *("--port-base", str(target.ports.base), "up"),
+    ]
+    with progress.step("starting the stack"), log.open("wb") as stream:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True)
+        _await_running(target, child, log)
 
 
 @contextmanager
@@ -146,20 +161,6 @@ def stop_leftovers(target: Target) -> None:
             progress.say(f"{service.name} was left over from a stack that was killed; stopping it")
             terminate(service.process, AZURITE_STOP_SECONDS)
     target.layout.record.unlink(missing_ok=True)
-
-
-def _start_in_background(target: Target) -> int:
-    log = target.layout.logs / "supervisor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    argv = [
-        *(sys.executable, str(CHECKOUT / "dev"), "--state", str(target.layout.state)),
-        *("--port-base", str(target.ports.base), "up"),
-    ]
-    with progress.step("stack in the background"), log.open("wb") as stream:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True)
-        _await_running(target, child, log)
-    print(recipe(target))
-    return 0
 
 
 def _await_running(target: Target, child: subprocess.Popen[bytes], log: Path) -> None:
