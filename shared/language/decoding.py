@@ -51,7 +51,7 @@ class Resolved:
     """A scalar's tag and value; a timestamp's value is its text."""
 
     tag: Tag
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
 
 
 def resolve(node: Scalar) -> Resolved:
@@ -93,9 +93,9 @@ def _number(text: str) -> Resolved:
         if _SMALLEST <= number <= _LARGEST_UNSIGNED:
             return Resolved(Tag.INT, number)
     if _FLOAT.fullmatch(plain):
-        number = float(plain)
-        if math.isfinite(number):
-            return Resolved(Tag.FLOAT, number)
+        real = float(plain)
+        if math.isfinite(real):
+            return Resolved(Tag.FLOAT, real)
     return Resolved(Tag.STRING, text)
 
 
@@ -138,8 +138,7 @@ class Decoder:
         value = resolved.value if resolved else ""
         if value is None:
             return 0
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and _SMALLEST <= value <= _LARGEST:  # type: ignore[operator] - `number` says so
+        if isinstance(value, int | float) and not isinstance(value, bool) and _SMALLEST <= value <= _LARGEST:
             return int(value)
         self._refuse(node, "int")
         return 0

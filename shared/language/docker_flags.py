@@ -8,13 +8,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.language import words
+from shared.language.errors import TaskInvalid
 
 _BUILD_SWITCHES = frozenset(
-    ["--check", "--compress", "--debug", "--disable-content-trust", "--force-rm", "--help", "--load", "--no-cache", "--pull", "--push", "--quiet", "--rm", "--squash", "--stream", "-D", "-q"]
+    (
+        *("--check", "--compress", "--debug", "--disable-content-trust", "--force-rm", "--help", "--load"),
+        *("--no-cache", "--pull", "--push", "--quiet", "--rm", "--squash", "--stream", "-D", "-q"),
+    )
 )
 _BUILD_SHORT = {"-t": "--tag", "-f": "--file"}
 _RUN_SWITCHES = frozenset(
-    ["--detach", "--disable-content-trust", "--help", "--init", "--interactive", "--no-healthcheck", "--oom-kill-disable", "--privileged", "--publish-all", "--quiet", "--read-only", "--rm", "--sig-proxy", "--tty", "--use-api-socket", "-P", "-d", "-i", "-q", "-t"]
+    (
+        *("--detach", "--disable-content-trust", "--help", "--init", "--interactive", "--no-healthcheck"),
+        *("--oom-kill-disable", "--privileged", "--publish-all", "--quiet", "--read-only", "--rm"),
+        *("--sig-proxy", "--tty", "--use-api-socket", "-P", "-d", "-i", "-q", "-t"),
+    )
 )
 
 
@@ -71,7 +79,7 @@ def run_image(text: str) -> str:
     """
     try:
         split = words.split(text)
-    except words.TaskInvalid:
+    except TaskInvalid:
         split = tuple(text.split())
     return next((item for item in _items(split, _RUN_SWITCHES) if isinstance(item, str)), "")
 

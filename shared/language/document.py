@@ -6,14 +6,16 @@ The tree is built here from the parser's events: without recursion, with limits,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from shared.language import limits
 from shared.language.errors import TaskTooLarge, YamlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STANDARD_TAG = "tag:yaml.org,2002:"
 
@@ -100,6 +102,10 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return f"yaml: {where}{error.problem or 'unknown problem parsing YAML content'}"
 
 
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
 @dataclass
 class _Composer:
     """Builds the tree. A repeated anchor shares its node but counts again."""
@@ -118,11 +124,11 @@ class _Composer:
                 case yaml.ScalarEvent():
                     root = self._place(self._scalar(event), event) or root
                 case yaml.AliasEvent():
-                    self._alias(event.anchor)
+                    self._alias(str(event.anchor))
                 case yaml.SequenceStartEvent():
-                    self._begin(Sequence(event.start_mark.line + 1), event)
+                    self._begin(Sequence(_line(event)), event)
                 case yaml.MappingStartEvent():
-                    self._begin(Mapping(event.start_mark.line + 1), event)
+                    self._begin(Mapping(_line(event)), event)
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     root = self._finish() or root
         return root
@@ -130,14 +136,14 @@ class _Composer:
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         self._spend(1)
         tag = event.tag if event.tag and event.tag != "!" else ""
-        return Scalar(event.value, event.start_mark.line + 1, bool(event.implicit[0]) and not tag, tag)
+        return Scalar(event.value, _line(event), bool(event.implicit[0]) and not tag, tag)
 
     def _spend(self, nodes: int) -> None:
         self._count += nodes
         if self._count > limits.NODES:
             raise TaskTooLarge("yaml: document contains excessive aliasing or too many values")
 
-    def _begin(self, node: Sequence | Mapping, event: Any) -> None:  # noqa: ANN401 - PyYAML's events are untyped
+    def _begin(self, node: Sequence | Mapping, event: yaml.CollectionStartEvent) -> None:
         self._spend(1)
         if len(self._open) >= limits.DEPTH:
             raise TaskTooLarge(f"yaml: exceeded max depth of {limits.DEPTH}")

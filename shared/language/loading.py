@@ -45,11 +45,11 @@ class TaskInput:
     variables: RunVariables
     values: str | None = None
     overrides: Sequence[NamedValue] = ()
-    aliases: AliasConfig = AliasConfig()
-    platform: Platform = Platform()
+    aliases: AliasConfig = field(default_factory=AliasConfig)
+    platform: Platform = field(default_factory=Platform)
     shared_volume: str = ""
     name: str = "task.yaml"
-    surroundings: Surroundings = Surroundings()
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,5 @@
 """The plan of a task: its steps in the order of the file, each complete, and the graph between them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from shared.language import docker_flags, environment, validation
 from shared.language.aliases import Aliases
@@ -97,7 +98,7 @@ class _Planner:
             raise TaskInvalid(error.message, step_id=step_id) from None
 
     def _step(self, step: RawStep, step_id: str, after: tuple[str, ...], own: tuple[str, ...]) -> AnyStep:
-        basic = {
+        basic: dict[str, Any] = {  # the names and types are those of Step
             "id": step_id,
             "after": after,
             "when": step.when,
@@ -107,8 +108,8 @@ class _Planner:
         }
         if step.push:
             images = tuple(dict.fromkeys(map(normalise_image, step.push)))
-            return PushStep(**basic, images=images)  # type: ignore[arg-type] - the names are Step's
-        container = {
+            return PushStep(**basic, images=images)
+        container: dict[str, Any] = {  # … and of ContainerStep
             **basic,
             "retries": step.retries,
             "retry_delay": step.retry_delay if step.retry_delay > 0 else _RETRY_DELAY,
@@ -130,9 +131,9 @@ class _Planner:
         }
         return self._build(step, container, own) if step.build else self._cmd(step, container)
 
-    def _cmd(self, step: RawStep, container: dict[str, object]) -> CmdStep:
+    def _cmd(self, step: RawStep, container: dict[str, Any]) -> CmdStep:
         return CmdStep(
-            **container,  # type: ignore[arg-type] - the names are ContainerStep's
+            **container,
             cmd=self._aliases.expand_command(step.cmd) if self._aliases else step.cmd,
             entry_point=step.entry_point,
             pull=step.pull,
@@ -140,7 +141,7 @@ class _Planner:
             download_retry_delay=step.cmd_download_retry_delay,
         )
 
-    def _build(self, step: RawStep, container: dict[str, object], own: tuple[str, ...]) -> BuildStep:
+    def _build(self, step: RawStep, container: dict[str, Any], own: tuple[str, ...]) -> BuildStep:
         step_id = str(container["id"])
         try:
             command = docker_flags.parse_build(step.build)
@@ -148,7 +149,7 @@ class _Planner:
             raise TaskInvalid(error.message, step_id=step_id) from None
         enabled = step.cache.lower() == "enabled"
         return BuildStep(
-            **container,  # type: ignore[arg-type] - the names are ContainerStep's
+            **container,
             build=step.build,
             command=command,
             cache_enabled=enabled,

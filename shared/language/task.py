@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.language import document
 from shared.language.decoding import Decoder, is_null
@@ -68,6 +69,7 @@ class RawTask:
 
 type _Take = Callable[["_Reader", Node], object]
 type _Fields = Mapping[str, tuple[str, _Take]]
+type _Members = dict[str, Any]  # each member's type is that of its `_Take`
 
 
 @dataclass
@@ -77,9 +79,9 @@ class _Reader:
     decoder: Decoder = field(default_factory=Decoder)
     warnings: list[str] = field(default_factory=list)
 
-    def object(self, node: Node, fields: _Fields, *, kind: str, where: str) -> dict[str, object]:
+    def object(self, node: Node, fields: _Fields, *, kind: str, where: str) -> _Members:
         """Take a map's known members by their Python names."""
-        found: dict[str, object] = {}
+        found: _Members = {}
         for key, line, value in self.decoder.pairs(node, kind):
             if key in _HAS_NO_EFFECT:
                 self.warnings.append(f'line {line}: property "{key}" {where} has no effect')
@@ -110,7 +112,7 @@ def read(text: str) -> RawTask:
     reader = _Reader()
     found = reader.object(root, _TASK, kind="graph.Task", where="of the task") if root else {}
     reader.decoder.check()
-    return RawTask(**found, warnings=tuple(reader.warnings))  # type: ignore[arg-type] - typed by _TASK
+    return RawTask(**found, warnings=tuple(reader.warnings))
 
 
 def _hint(key: str, fields: _Fields) -> str:
@@ -147,7 +149,7 @@ def _present(node: Node, what: str, index: int) -> None:
 def _mount(reader: _Reader, node: Node, index: int) -> VolumeMount:
     _present(node, "volumeMounts", index)
     found = reader.object(node, _MOUNT, kind="volume.Mount", where="of a volume mount")
-    return VolumeMount(**{"name": "", "mount_path": "", **found})  # type: ignore[arg-type] - typed by _MOUNT
+    return VolumeMount(**{"name": "", "mount_path": "", **found})
 
 
 def _mounts(reader: _Reader, node: Node) -> object:
@@ -157,7 +159,7 @@ def _mounts(reader: _Reader, node: Node) -> object:
 def _step(reader: _Reader, node: Node, index: int) -> RawStep:
     _present(node, "steps", index)
     found = reader.object(node, _STEP, kind="graph.Step", where=f"of step {index + 1}")
-    return RawStep(**found)  # type: ignore[arg-type] - typed by _STEP
+    return RawStep(**found)
 
 
 def _steps(reader: _Reader, node: Node) -> object:
@@ -167,7 +169,7 @@ def _steps(reader: _Reader, node: Node) -> object:
 def _secret(reader: _Reader, node: Node, index: int) -> Secret:
     _present(node, "secrets", index)
     found = reader.object(node, _SECRET, kind="secretmgmt.Secret", where="of a secret")
-    return Secret(**{"id": "", "keyvault": "", **found})  # type: ignore[arg-type] - typed by _SECRET
+    return Secret(**{"id": "", "keyvault": "", **found})
 
 
 def _secrets(reader: _Reader, node: Node) -> object:
@@ -177,7 +179,7 @@ def _secrets(reader: _Reader, node: Node) -> object:
 def _network(reader: _Reader, node: Node, index: int) -> Network:
     _present(node, "networks", index)
     found = reader.object(node, _NETWORK, kind="graph.Network", where="of a network")
-    return Network(**{"name": "", **found})  # type: ignore[arg-type] - typed by _NETWORK
+    return Network(**{"name": "", **found})
 
 
 def _networks(reader: _Reader, node: Node) -> object:
@@ -187,7 +189,7 @@ def _networks(reader: _Reader, node: Node) -> object:
 def _volume(reader: _Reader, node: Node, index: int) -> Volume:
     _present(node, "volumes", index)
     found = reader.object(node, _VOLUME, kind="volume.Volume", where="of a volume")
-    return Volume(**{"name": "", "secret": None, **found})  # type: ignore[arg-type] - typed by _VOLUME
+    return Volume(**{"name": "", "secret": None, **found})
 
 
 def _volumes(reader: _Reader, node: Node) -> object:

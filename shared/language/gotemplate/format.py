@@ -88,32 +88,35 @@ def text_of(value: Value, meter: Meter) -> str:
 
 def _pieces(value: Value, meter: Meter) -> Iterator[str]:
     meter.work()
+    if isinstance(value, list):
+        yield "["
+        for index, item in enumerate(value):
+            yield " " if index else ""
+            yield from _pieces(item, meter)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "map["
+        for index, key in enumerate(sorted(value)):
+            yield f"{' ' if index else ''}{key}:"
+            yield from _pieces(value[key], meter)
+        yield "]"
+    else:
+        text = _scalar_text(value)
+        meter.text(len(text))
+        yield text
+
+
+def _scalar_text(value: bool | float | str | datetime | Version | None) -> str:  # noqa: FBT001 - a template's value
     match value:
         case None:
-            yield "<nil>"
+            return "<nil>"
         case bool():
-            yield "true" if value else "false"
-        case str():
-            meter.text(len(value))
-            yield value
+            return "true" if value else "false"
         case float():
-            yield float_text(value)
-        case list():
-            yield "["
-            for index, item in enumerate(value):
-                yield " " if index else ""
-                yield from _pieces(item, meter)
-            yield "]"
-        case dict():
-            yield "map["
-            for index, (key, item) in enumerate(sorted(value.items(), key=lambda pair: pair[0])):
-                yield f"{' ' if index else ''}{key}:"
-                yield from _pieces(item, meter)
-            yield "]"
+            return float_text(value)
         case datetime():
-            yield time_text(value)
-        case int() | Version():
-            yield str(value)
+            return time_text(value)
+    return str(value)
 
 
 def sprint(values: Sequence[Value], meter: Meter) -> str:

@@ -4,7 +4,7 @@ The rules and the error texts are those of Go's `text/template/parse`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -119,7 +119,7 @@ class Lexer:
     def _trims_left(self, start: int) -> bool:
         return self._text[start + 2 : start + 3] == "-" and self._text[start + 3 : start + 4] in set(SPACES)
 
-    def _action(self) -> Iterator[Token]:
+    def _action(self) -> Generator[Token, None, bool]:
         self._depth = 0
         opening = 3 if self._trims_left(self._at) else 2
         marker = self._at + opening

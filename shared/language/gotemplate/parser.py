@@ -1,7 +1,6 @@
 """Parses Go templates into `nodes`, with the error texts of Go's `text/template/parse`."""
 
-from collections.abc import Collection
-from typing import NoReturn
+from collections.abc import Collection, Mapping
 
 from shared.language.errors import TemplateError
 from shared.language.gotemplate import constants
@@ -30,7 +29,7 @@ from shared.language.gotemplate.nodes import (
     With,
 )
 
-_BRANCHES = {"if": If, "with": With, "range": Range}
+_BRANCHES: Mapping[str, type[If | With | Range]] = {"if": If, "with": With, "range": Range}
 _END_OF_COMMAND = frozenset((Kind.RIGHT, Kind.CLOSE))
 _RANGE_VARIABLES = 2
 
@@ -60,7 +59,7 @@ class _Parser:
     def template(self) -> Template:
         root, end = self._block(top=True)
         if end.kind is not Kind.END:
-            self._fail(f"unexpected {{{{{end.text}}}}}")
+            raise self._error(f"unexpected {{{{{end.text}}}}}")
         return Template(self._name, self._source, root, self._defined)
 
     # Tokens
@@ -91,17 +90,17 @@ class _Parser:
     def _expect(self, kind: Kind, context: str) -> Token:
         token = self._next_word()
         if token.kind is not kind:
-            self._unexpected(token, context)
+            raise self._unexpected(token, context)
         return token
 
-    def _fail(self, message: str) -> NoReturn:
-        raise TemplateError(f"template: {self._name}:{self._last.line}: {message}", parsing=True)
+    def _error(self, message: str) -> TemplateError:
+        return TemplateError(f"template: {self._name}:{self._last.line}: {message}", parsing=True)
 
-    def _unexpected(self, token: Token, context: str) -> NoReturn:
+    def _unexpected(self, token: Token, context: str) -> TemplateError:
         if token.kind is Kind.ERROR:
-            self._fail(token.text)
+            return self._error(token.text)
         shown = "EOF" if token.kind is Kind.END else _shown(token)
-        self._fail(f"unexpected {shown} in {context}")
+        return self._error(f"unexpected {shown} in {context}")
 
     # Blocks
 
@@ -122,12 +121,12 @@ class _Parser:
             elif token.kind is Kind.END:
                 return tuple(nodes), token
             else:
-                self._unexpected(token, "input")
+                raise self._unexpected(token, "input")
 
     def _body(self) -> tuple[Block, Token]:
         block, end = self._block()
         if end.kind is Kind.END:
-            self._fail("unexpected EOF")
+            raise self._error("unexpected EOF")
         return block, end
 
     def _action(self, token: Token, *, top: bool) -> Node | None:
@@ -139,11 +138,11 @@ class _Parser:
         if token.text in ("break", "continue"):
             return self._jump(token)
         if token.text == "template":
-            return self._call(token)
+            return self._call()
         if token.text == "block":
             return self._named_block(token)
         if not top:
-            self._fail("unexpected {{define}}")
+            raise self._error("unexpected {{define}}")
         self._define()
         return None
 
@@ -168,25 +167,25 @@ class _Parser:
         self._expect(Kind.RIGHT, "else")
         block, end = self._body()
         if end.text != "end":
-            self._fail("expected end; found {{else}}")
+            raise self._error("expected end; found {{else}}")
         self._expect(Kind.RIGHT, "end")
         return block
 
     def _jump(self, token: Token) -> Node:
         following = self._next_word()
         if following.kind is not Kind.RIGHT:
-            self._unexpected(following, f"{{{{{token.text}}}}}")
+            raise self._unexpected(following, f"{{{{{token.text}}}}}")
         if not self._loops:
-            self._fail(f"{{{{{token.text}}}}} outside {{{{range}}}}")
+            raise self._error(f"{{{{{token.text}}}}} outside {{{{range}}}}")
         return Break(token.position) if token.text == "break" else Continue(token.position)
 
     def _template_name(self, context: str) -> Token:
         token = self._next_word()
         if token.kind is not Kind.STRING:
-            self._unexpected(token, context)
+            raise self._unexpected(token, context)
         return token
 
-    def _call(self, token: Token) -> Call:
+    def _call(self) -> Call:
         name = self._template_name("template clause")
         pipeline = None
         if self._peek_word().kind is Kind.RIGHT:
@@ -214,7 +213,7 @@ class _Parser:
         loops, self._loops = self._loops, 0
         body, end = self._body()
         if end.text != "end":
-            self._fail(f"unexpected {{{{else}}}} in {context}")
+            raise self._error(f"unexpected {{{{else}}}} in {context}")
         self._expect(Kind.RIGHT, context)
         self._variables, self._loops = outer, loops
         return body
@@ -233,14 +232,14 @@ class _Parser:
                 self._back(token)
                 commands.append(self._command())
             else:
-                self._unexpected(token, context)
+                raise self._unexpected(token, context)
 
     def _checked(self, pipeline: Pipeline, context: str) -> Pipeline:
         if not pipeline.commands:
-            self._fail(f"missing value for {context}")
+            raise self._error(f"missing value for {context}")
         for stage, command in enumerate(pipeline.commands[1:], 2):
             if isinstance(command.words[0], Constant | Dot | Nil):
-                self._fail(f"non executable command in pipeline stage {stage}")
+                raise self._error(f"non executable command in pipeline stage {stage}")
         return pipeline
 
     def _declarations(self, context: str) -> tuple[tuple[Variable, ...], bool]:
@@ -272,9 +271,9 @@ class _Parser:
 
     def _check_second(self, context: str, count: int) -> None:
         if context != "range" or count >= _RANGE_VARIABLES:
-            self._fail(f"too many declarations in {context}")
+            raise self._error(f"too many declarations in {context}")
         if self._peek_word().kind is not Kind.VARIABLE:
-            self._fail("range can only initialize variables")
+            raise self._error("range can only initialize variables")
 
     def _command(self) -> Command:
         start = self._peek_word().position
@@ -290,10 +289,10 @@ class _Parser:
             if token.kind in _END_OF_COMMAND:
                 self._back(token)
             elif token.kind is not Kind.PIPE:
-                self._unexpected(token, "operand")
+                raise self._unexpected(token, "operand")
             break
         if not words:
-            self._fail("empty command")
+            raise self._error("empty command")
         return Command(start, tuple(words))
 
     def _operand(self) -> Operand | None:
@@ -310,29 +309,32 @@ class _Parser:
             case Variable():
                 return Variable(position, node.name, (*node.fields, *fields))
             case Constant() | Nil() | Dot():
-                self._fail(f"unexpected . after term {str(node)!r}".replace("'", '"'))
+                raise self._error(f"unexpected . after term {str(node)!r}".replace("'", '"'))
         return Chain(position, node, tuple(fields))
 
     def _term(self) -> Operand | None:
         token = self._next_word()
+        node: Operand | None = None
         match token.kind:
             case Kind.OPEN:
-                return self._pipeline("parenthesized pipeline", Kind.CLOSE)
+                node = self._pipeline("parenthesized pipeline", Kind.CLOSE)
             case Kind.IDENTIFIER:
-                if token.text not in self._functions:
-                    self._fail(f'function "{token.text}" not defined')
-                return Identifier(token.position, token.text)
+                node = Identifier(token.position, token.text)
             case Kind.DOT:
-                return Dot(token.position)
+                node = Dot(token.position)
             case Kind.NIL:
-                return Nil(token.position)
+                node = Nil(token.position)
             case Kind.VARIABLE:
-                if token.text not in self._variables:
-                    self._fail(f'undefined variable "{token.text}"')
-                return Variable(token.position, token.text)
+                node = Variable(token.position, token.text)
             case Kind.FIELD:
-                return Field(token.position, (token.text[1:],))
-        return self._constant(token)
+                node = Field(token.position, (token.text[1:],))
+            case _:
+                node = self._constant(token)
+        if isinstance(node, Identifier) and node.name not in self._functions:
+            raise self._error(f'function "{node.name}" not defined')
+        if isinstance(node, Variable) and node.name not in self._variables:
+            raise self._error(f'undefined variable "{node.name}"')
+        return node
 
     def _constant(self, token: Token) -> Constant | None:
         try:
@@ -346,7 +348,7 @@ class _Parser:
                 case Kind.NUMBER:
                     return Constant(token.position, token.text, constants.number(token.text))
         except (ValueError, TypeError, OverflowError) as error:
-            self._fail(str(error))
+            raise self._error(str(error)) from None
         self._back(token)
         return None
 
@@ -354,7 +356,7 @@ class _Parser:
         try:
             return constants.unquote(token.text)
         except ValueError as error:
-            self._fail(str(error))
+            raise self._error(str(error)) from None
 
 
 _OPERANDS = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.language.gotemplate.meter import Meter
@@ -126,11 +126,11 @@ class _Parser:
     def parse(self) -> Pattern:
         root = self._alternatives()
         if self._at < len(self.pattern):
-            self._fail("unexpected )", self.pattern)
+            raise self._error("unexpected )", self.pattern)
         return Pattern(root, self._groups, self._names)
 
-    def _fail(self, problem: str, part: str) -> NoReturn:
-        raise ValueError(f"error parsing regexp: {problem}: `{part}`")
+    def _error(self, problem: str, part: str) -> ValueError:
+        return ValueError(f"error parsing regexp: {problem}: `{part}`")
 
     def _peek(self, text: str) -> bool:
         return self.pattern.startswith(text, self._at)
@@ -158,7 +158,7 @@ class _Parser:
         while self._at < len(self.pattern) and not self._peek("|") and not self._peek(")"):
             start = self._at
             if self._peek("*") or self._peek("+") or self._peek("?"):
-                self._fail("missing argument to repetition operator", self._take())
+                raise self._error("missing argument to repetition operator", self._take())
             atom = self._atom()
             if atom is not None:
                 items.append(self._repeated(atom, start))
@@ -169,7 +169,7 @@ class _Parser:
         while bounds := self._bounds():
             times += 1
             if times > 1:
-                self._fail("invalid nested repetition operator", self.pattern[start : self._at])
+                raise self._error("invalid nested repetition operator", self.pattern[start : self._at])
             greedy = self._accept("?") == self._flags.swap_greed
             atom = Repeat(atom, bounds[0], bounds[1], greedy)
         return atom
@@ -188,26 +188,29 @@ class _Parser:
         least = int(low[:5])
         most = (int(high[:5]) if high else None) if comma else least
         if max(least, most or 0) > _REPEAT_LIMIT or (most is not None and most < least):
-            self._fail("invalid repeat count", part)
+            raise self._error("invalid repeat count", part)
         self._at = end + 1
         return least, most
 
     def _atom(self) -> Expression | None:
         character = self._take()
+        node: Expression | None
         match character:
             case "(":
-                return self._group()
+                node = self._group()
             case "[":
-                return Characters(self._class())
+                node = Characters(self._class())
             case ".":
-                return Characters((lambda _: True) if self._flags.dot_all else (lambda found: found != "\n"))
+                node = Characters(_any if self._flags.dot_all else _not_newline)
             case "^":
-                return Assertion("^" if self._flags.lines else "A")
+                node = Assertion("^" if self._flags.lines else "A")
             case "$":
-                return Assertion("$" if self._flags.lines else "z")
+                node = Assertion("$" if self._flags.lines else "z")
             case "\\":
-                return self._escape()
-        return Characters(self._literal(character))
+                node = self._escape()
+            case _:
+                node = Characters(self._literal(character))
+        return node
 
     def _literal(self, wanted: str) -> Test:
         if self._flags.fold:
@@ -218,7 +221,7 @@ class _Parser:
     def _group(self) -> Expression | None:
         self._depth += 1
         if self._depth > _DEPTH:
-            self._fail("expression nests too deeply", self.pattern)
+            raise self._error("expression nests too deeply", self.pattern)
         start = self._at - 1
         number = 0
         flags = self._flags
@@ -234,7 +237,7 @@ class _Parser:
         inner = self._alternatives()
         self._flags = flags
         if not self._accept(")"):
-            self._fail("missing closing )", self.pattern)
+            raise self._error("missing closing )", self.pattern)
         self._depth -= 1
         return Capture(inner, number) if number else inner
 
@@ -242,7 +245,7 @@ class _Parser:
         end = self.pattern.find(">", self._at)
         name = self.pattern[self._at : end] if end >= 0 else ""
         if not name.isidentifier() or name in self._names:
-            self._fail("invalid named capture", self.pattern[start : end + 1 if end >= 0 else None])
+            raise self._error("invalid named capture", self.pattern[start : end + 1 if end >= 0 else None])
         self._at = end + 1
         self._groups += 1
         self._names[name] = self._groups
@@ -264,11 +267,11 @@ class _Parser:
                 return character == ")"
             else:
                 break
-        self._fail("invalid or unsupported Perl syntax", self.pattern[start : self._at])
+        raise self._error("invalid or unsupported Perl syntax", self.pattern[start : self._at])
 
     def _escape(self) -> Expression:
         if self._at >= len(self.pattern):
-            self._fail("trailing backslash at end of expression", "")
+            raise self._error("trailing backslash at end of expression", "")
         if self._peek("b") or self._peek("B") or self._peek("A") or self._peek("z"):
             return Assertion(self._take())
         if self._accept("Q"):
@@ -299,7 +302,7 @@ class _Parser:
         end = self.pattern.find("}", self._at) if self._peek("{") else self._at
         name = self.pattern[self._at : end + 1].strip("{}")
         if not 0 < len(name.lstrip("^")) <= 2 or end < 0:  # noqa: PLR2004 - "L" or "Lu": scripts are not known
-            self._fail("invalid character class range", self.pattern[start : end + 1])
+            raise self._error("invalid character class range", self.pattern[start : end + 1])
         self._at = end + 1
         negated ^= name.startswith("^")
         wanted = name.lstrip("^")
@@ -323,7 +326,7 @@ class _Parser:
             if character == "0" or len(digits) > 1:
                 return chr(int(digits, 8))
         if character.isalnum():
-            self._fail("invalid escape sequence", self.pattern[start : self._at])
+            raise self._error("invalid escape sequence", self.pattern[start : self._at])
         return character
 
     def _hexadecimal(self, start: int) -> str:
@@ -337,7 +340,7 @@ class _Parser:
         try:
             return chr(int(digits, 16))
         except (ValueError, OverflowError):
-            self._fail("invalid escape sequence", self.pattern[start : start + 4])
+            raise self._error("invalid escape sequence", self.pattern[start : start + 4]) from None
 
     def _class(self) -> Test:
         start = self._at - 1
@@ -346,7 +349,7 @@ class _Parser:
         first = True
         while first or not self._accept("]"):
             if self._at >= len(self.pattern):
-                self._fail("missing closing ]", self.pattern[start:])
+                raise self._error("missing closing ]", self.pattern[start:])
             tests.append(self._class_item())
             first = False
 
@@ -361,7 +364,7 @@ class _Parser:
             name = self.pattern[self._at + 2 : end] if end >= 0 else ""
             known = _POSIX.get(name.removeprefix("^"))
             if known is None:
-                self._fail("invalid character class range", self.pattern[self._at : end + 2])
+                raise self._error("invalid character class range", self.pattern[self._at : end + 2])
             self._at = end + 2
             return _negated(known) if name.startswith("^") else known
         if self._peek("\\"):
@@ -378,10 +381,10 @@ class _Parser:
         if self._peek("-") and not self.pattern.startswith("-]", self._at):
             self._at += 1
             if self._at >= len(self.pattern):
-                self._fail("missing closing ]", self.pattern)
+                raise self._error("missing closing ]", self.pattern)
             high = self._class_character()
         if high < low:
-            self._fail("invalid character class range", self.pattern[start : self._at])
+            raise self._error("invalid character class range", self.pattern[start : self._at])
         if self._flags.fold:
             return lambda character: low <= character.lower() <= high or low <= character.upper() <= high
         return lambda character: low <= character <= high
@@ -391,8 +394,16 @@ class _Parser:
         if character != "\\":
             return character
         if self._at >= len(self.pattern):
-            self._fail("trailing backslash at end of expression", "")
+            raise self._error("trailing backslash at end of expression", "")
         return self._escaped_character()
+
+
+def _any(_: str) -> bool:
+    return True
+
+
+def _not_newline(character: str) -> bool:
+    return character != "\n"
 
 
 def _negated(test: Test) -> Test:

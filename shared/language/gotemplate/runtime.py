@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NoReturn, get_origin
+from typing import get_origin
 
 from shared.language.errors import TemplateError
 from shared.language.gotemplate import format as fmt
@@ -98,10 +98,10 @@ class Callee:
     @cached_property
     def variadic(self) -> object | None:
         """The type of all further arguments; None when there are none."""
-        last = self._parameters[-1] if self._parameters else None
-        if last is None or last.kind is not inspect.Parameter.VAR_POSITIONAL:
+        if not self._parameters or self._parameters[-1].kind is not inspect.Parameter.VAR_POSITIONAL:
             return None
-        return get_origin(last.annotation) or last.annotation
+        annotation: object = self._parameters[-1].annotation
+        return get_origin(annotation) or annotation
 
 
 @dataclass
@@ -136,13 +136,13 @@ class _Scope:
         self._depth = depth
         self.output: list[str] = []
 
-    def _fail(self, node: object, message: str) -> NoReturn:
+    def _error(self, node: object, message: str) -> TemplateError:
         source = self._execution.template.source
         position: int = getattr(node, "position", 0)
         start = source.rfind("\n", 0, position) + 1
         place = f"{source.count('\n', 0, position) + 1}:{len(source[start:position].encode())}"
         template = self._execution.template.name
-        raise TemplateError(f'template: {template}:{place}: executing "{self._name}" at <{node}>: {message}')
+        return TemplateError(f'template: {template}:{place}: executing "{self._name}" at <{node}>: {message}')
 
     # Blocks
 
@@ -212,7 +212,7 @@ class _Scope:
                 return tuple(enumerate(value))
             case dict():
                 return sorted(value.items(), key=lambda pair: pair[0])
-        self._fail(node.pipeline, f"range can't iterate over {fmt.text_of(value, self._meter)}")
+        raise self._error(node.pipeline, f"range can't iterate over {fmt.text_of(value, self._meter)}")
 
     def _bind(self, pipeline: Pipeline, key: Value, item: Value) -> None:
         names = [variable.name for variable in pipeline.variables]
@@ -227,9 +227,9 @@ class _Scope:
         if block is None and node.name == self._execution.template.name:
             block = self._execution.template.root
         if block is None:
-            self._fail(node, f'template "{node.name}" not defined')
+            raise self._error(node, f'template "{node.name}" not defined')
         if self._depth >= _DEPTH:
-            self._fail(node, f"exceeded maximum template depth ({_DEPTH})")
+            raise self._error(node, f"exceeded maximum template depth ({_DEPTH})")
         value = self._pipeline(dot, node.pipeline) if node.pipeline else None
         scope = _Scope(self._execution, node.name, [("$", value)], self._depth + 1)
         scope.output = self.output
@@ -264,30 +264,31 @@ class _Scope:
             if isinstance(first, Field | Chain) or (isinstance(first, Variable) and first.fields):
                 self._operand(dot, first)
                 last = str(first).rpartition(".")[2]
-                self._fail(first, f"{last} is not a method but has arguments")
-            self._fail(first, f"can't give argument to non-function {first}")
+                raise self._error(first, f"{last} is not a method but has arguments")
+            raise self._error(first, f"can't give argument to non-function {first}")
         if isinstance(first, Nil):
-            self._fail(first, "nil is not a command")
+            raise self._error(first, "nil is not a command")
         return self._operand(dot, first)
 
     def _operand(self, dot: Value, node: Operand) -> Value:
         self._meter.work()
+        value: Value = None
         match node:
             case Dot():
-                return dot
+                value = dot
             case Constant():
-                return node.value
+                value = node.value
             case Field():
-                return self._fields(node, dot, node.names)
+                value = self._fields(node, dot, node.names)
             case Variable():
-                return self._variable(node)
+                value = self._variable(node)
             case Chain():
-                return self._chain(dot, node)
+                value = self._chain(dot, node)
             case Pipeline():
-                return self._pipeline(dot, node)
+                value = self._pipeline(dot, node)
             case Identifier():
-                return self._function(dot, node, Command(node.position, (node,)), _MISSING)
-        return None
+                value = self._function(dot, node, Command(node.position, (node,)), _MISSING)
+        return value
 
     def _variable(self, node: Variable) -> Value:
         value = next(value for name, value in reversed(self._variables) if name == node.name)
@@ -295,7 +296,7 @@ class _Scope:
 
     def _chain(self, dot: Value, node: Chain) -> Value:
         if isinstance(node.node, Nil):
-            self._fail(node, "indirection through explicit nil in " + str(node))
+            raise self._error(node, "indirection through explicit nil in " + str(node))
         return self._fields(node, self._operand(dot, node.node), node.fields, concrete=True)
 
     def _fields(self, node: Operand, value: Value, names: Sequence[str], *, concrete: bool = False) -> Value:
@@ -309,7 +310,7 @@ class _Scope:
     def _field(self, node: Operand, value: Value, name: str, kind: str) -> Value:
         match value:
             case None:
-                self._fail(node, f"nil pointer evaluating interface {{}}.{name}")
+                raise self._error(node, f"nil pointer evaluating interface {{}}.{name}")
             case StringMap():
                 return value.get(name, "")
             case dict():
@@ -319,7 +320,7 @@ class _Scope:
                     return value.field(name)
                 except KeyError:
                     kind = type_of(value)
-        self._fail(node, f"can't evaluate field {name} in type {kind}")
+        raise self._error(node, f"can't evaluate field {name} in type {kind}")
 
     # Functions
 
@@ -331,12 +332,12 @@ class _Scope:
         try:
             return callee.function(*([self._meter] if callee.metered else []), *arguments)
         except FunctionError as error:
-            self._fail(command, f"error calling {node.name}: {error}")
+            raise self._error(command, f"error calling {node.name}: {error}") from None
 
     def _short_circuit(self, dot: Value, node: Identifier, command: Command, final: _Final) -> Value:
         words = command.words[1:]
         if not words and isinstance(final, _Missing):
-            self._fail(node, f"wrong number of args for {node.name}: want at least 1 got 0")
+            raise self._error(node, f"wrong number of args for {node.name}: want at least 1 got 0")
         value: Value = None
         for word in words:
             value = self._operand(dot, word)
@@ -351,7 +352,7 @@ class _Scope:
         if count < len(fixed) or (count > len(fixed) and variadic is None):
             wanted = f"at least {len(fixed)}" if variadic is not None else str(len(fixed))
             name = command.words[0]
-            self._fail(name, f"wrong number of args for {callee.name}: want {wanted} got {count}")
+            raise self._error(name, f"wrong number of args for {callee.name}: want {wanted} got {count}")
         types = [*fixed, *[variadic] * (count - len(fixed))]
         arguments = [self._argument(dot, word, kind) for word, kind in zip(words, types, strict=False)]
         if not isinstance(final, _Missing):
@@ -360,10 +361,10 @@ class _Scope:
 
     def _argument(self, dot: Value, word: Operand, kind: object) -> Value:
         if isinstance(word, Nil) and kind in (str, int, float, bool):
-            self._fail(word, f"cannot assign nil to {_TYPES[kind]}")
+            raise self._error(word, f"cannot assign nil to {_TYPES[kind]}")
         if isinstance(word, Constant) and kind in _LITERALS:
             if not _fits(word.value, kind):
-                self._fail(word, f"expected {_LITERALS[kind]}; found {word}")
+                raise self._error(word, f"expected {_LITERALS[kind]}; found {word}")
             return kind(word.value) if kind in (int, float) else word.value
         value = self._operand(dot, word)
         invalid = isinstance(word, Pipeline | Identifier | Chain) or (isinstance(word, Variable) and not word.fields)
@@ -376,9 +377,9 @@ class _Scope:
             return [] if kind is list else {}
         wanted = _TYPES[kind]
         if value is None and problem == "invalid value":
-            self._fail(node, f"invalid value; expected {wanted}")
+            raise self._error(node, f"invalid value; expected {wanted}")
         got = "interface {}" if value is None else type_of(value)
-        self._fail(node, f"wrong type for value; expected {wanted}; got {got}")
+        raise self._error(node, f"wrong type for value; expected {wanted}; got {got}")
 
 
 def _fits(value: object, kind: object, *, exact: bool = False) -> bool:

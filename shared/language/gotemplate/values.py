@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-type Value = None | bool | int | float | str | list[Value] | dict[str, Value] | datetime | Version
+type Value = bool | int | float | str | list[Value] | dict[str, Value] | datetime | Version | None
 
 
 Map = dict[str, Value]
@@ -45,7 +45,7 @@ class Version:
             KeyError: there is none of that name.
 
         """
-        return {
+        fields: Map = {
             "Major": self.major,
             "Minor": self.minor,
             "Patch": self.patch,
@@ -53,7 +53,8 @@ class Version:
             "Metadata": self.metadata,
             "Original": self.original,
             "String": str(self),
-        }[name]
+        }
+        return fields[name]
 
 
 _KINDS: tuple[tuple[type, str, str], ...] = (

@@ -117,7 +117,8 @@ def _zone(name: str) -> tzinfo:
         return UTC
 
 
-def _parsed(pattern: str, text: str) -> datetime:
+def parsed(pattern: str, text: str) -> datetime:
+    """Read a time by a layout; the zero time when it does not fit, as Sprig does."""
     formats = {
         **_FORMATS,
         "2006": "%Y",
@@ -141,69 +142,64 @@ def _parsed(pattern: str, text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _to_date(pattern: str, text: str) -> datetime:
-    return _parsed(pattern, text)
+class _Dates:
+    """The functions that know what time it is."""
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
-def _modified(text: str, value: datetime) -> datetime:
-    try:
-        return value + duration(text)
-    except (ValueError, OverflowError):
-        return value
+    def now(self) -> datetime:
+        return self._clock().replace(microsecond=0)
 
+    def date(self, pattern: str, value: Value) -> str:
+        return layout(pattern, self._moment(value).astimezone(UTC))
 
-def _epoch(value: datetime) -> str:
-    return str(int(value.timestamp()))
+    def date_in_zone(self, pattern: str, value: Value, zone: str) -> str:
+        return layout(pattern, self._moment(value).astimezone(_zone(zone)))
+
+    def html_date(self, value: Value) -> str:
+        return self.date("2006-01-02", value)
+
+    def html_date_in_zone(self, value: Value, zone: str) -> str:
+        return self.date_in_zone("2006-01-02", value, zone)
+
+    def ago(self, value: Value) -> str:
+        return duration_text(self.now() - self._moment(value))
+
+    def modify(self, text: str, value: Value) -> datetime:
+        moment = self._moment(value)
+        try:
+            return moment + duration(text)
+        except (ValueError, OverflowError):
+            return moment
+
+    def epoch(self, value: Value) -> str:
+        return str(int(self._moment(value).timestamp()))
+
+    def _moment(self, value: Value) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        if not isinstance(value, int):
+            return self.now()
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (ValueError, OverflowError, OSError) as error:
+            raise FunctionError(f"no such time: {value}") from error
 
 
 def functions(clock: Clock) -> Mapping[str, Function]:
-    """Give the functions that know what time it is by `clock`."""
-
-    def now() -> datetime:
-        return clock().replace(microsecond=0)
-
-    def moment(value: Value) -> datetime:
-        match value:
-            case datetime():
-                return value
-            case int():
-                try:
-                    return datetime.fromtimestamp(value, UTC)
-                except (ValueError, OverflowError, OSError) as error:
-                    raise FunctionError(f"no such time: {value}") from error
-        return now()
-
-    def date(pattern: str, value: Value) -> str:
-        return layout(pattern, moment(value).astimezone(UTC))
-
-    def date_in_zone(pattern: str, value: Value, zone: str) -> str:
-        return layout(pattern, moment(value).astimezone(_zone(zone)))
-
-    def html_date(value: Value) -> str:
-        return date("2006-01-02", value)
-
-    def html_date_in_zone(value: Value, zone: str) -> str:
-        return date_in_zone("2006-01-02", value, zone)
-
-    def ago(value: Value) -> str:
-        return duration_text(now() - moment(value))
-
-    def modify(text: str, value: Value) -> datetime:
-        return _modified(text, moment(value))
-
-    def epoch(value: Value) -> str:
-        return _epoch(moment(value))
-
+    """Give the functions by name; `now` is what `clock` says, to the second."""
+    dates = _Dates(clock)
     return {
-        "ago": ago,
-        "date": date,
-        "dateInZone": date_in_zone,
-        "dateModify": modify,
-        "date_in_zone": date_in_zone,
-        "date_modify": modify,
-        "htmlDate": html_date,
-        "htmlDateInZone": html_date_in_zone,
-        "now": now,
-        "toDate": _to_date,
-        "unixEpoch": epoch,
+        "ago": dates.ago,
+        "date": dates.date,
+        "dateInZone": dates.date_in_zone,
+        "dateModify": dates.modify,
+        "date_in_zone": dates.date_in_zone,
+        "date_modify": dates.modify,
+        "htmlDate": dates.html_date,
+        "htmlDateInZone": dates.html_date_in_zone,
+        "now": dates.now,
+        "toDate": parsed,
+        "unixEpoch": dates.epoch,
     }

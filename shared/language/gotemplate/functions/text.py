@@ -239,7 +239,7 @@ def _join(meter: Meter, separator: str, value: Value) -> str:
 
 def _sort(meter: Meter, value: Value) -> list[Value]:
     parts = texts(meter, value) if isinstance(value, list) else [fmt.text_of(value, meter)]
-    return sorted(parts)
+    return [*sorted(parts)]
 
 
 def _strings(meter: Meter, value: Value) -> list[Value]:

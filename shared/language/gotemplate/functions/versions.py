@@ -70,25 +70,25 @@ def _satisfies_one(part: str, version: Version) -> bool:
 
 
 def _compares(operator: str, version: Version, low: Version, given: int) -> bool:
-    above, at_least = _order(version) > _order(low), _order(version) >= _order(low)
+    at, bottom = _order(version), _order(low)
+    past = _order(_next(low, given))
     partial = given < _PARTS
-    within = at_least and (not partial or _order(version) < _order(_next(low, given)))
-    match operator:
-        case "" | "=":
-            return within if partial else at_least and not above
-        case "!=":
-            return not (within if partial else at_least and not above)
-        case ">":
-            return _order(version) >= _order(_next(low, given)) if partial else above
-        case ">=" | "=>":
-            return at_least
-        case "<":
-            return not at_least
-        case "<=" | "=<":
-            return _order(version) < _order(_next(low, given)) if partial else not above
-        case "~" | "~>":
-            return at_least and _order(version) < _order(_next(low, min(given, 2)))
-    return at_least and _order(version) < _order(_next(low, _leading(low, given)))
+    same = bottom <= at < past if partial else at == bottom
+    verdicts = {
+        "": same,
+        "=": same,
+        "!=": not same,
+        ">": at >= past if partial else at > bottom,
+        ">=": at >= bottom,
+        "=>": at >= bottom,
+        "<": at < bottom,
+        "<=": at < past if partial else at <= bottom,
+        "=<": at < past if partial else at <= bottom,
+        "~": bottom <= at < _order(_next(low, min(given, 2))),
+        "~>": bottom <= at < _order(_next(low, min(given, 2))),
+        "^": bottom <= at < _order(_next(low, _leading(low, given))),
+    }
+    return verdicts[operator]
 
 
 def _leading(low: Version, given: int) -> int:
