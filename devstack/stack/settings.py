@@ -43,6 +43,15 @@ def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     return made
 
 
+FOREIGN = ("AZURE_", "AzureWebJobs", "IDENTITY_", "MSI_", "SLIPWAY_", "FUNCTIONS_", "WEBSITE_")
+"""Variables by which a shell set up for another deployment would lead the app astray."""
+
+
+def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
+    """Take settings of other deployments out of an environment."""
+    return {name: value for name, value in environment.items() if not name.startswith(FOREIGN)}
+
+
 def registries(ports: Ports) -> list[dict[str, str]]:
     """List the registries that the deployment serves: the local one."""
     return [

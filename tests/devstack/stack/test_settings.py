@@ -56,6 +56,12 @@ def test_local_names_join_the_proxy_exceptions_once() -> None:
     assert once["X"] == "1"
 
 
+def test_a_shell_of_another_deployment_does_not_reach_the_app() -> None:
+    theirs = {"AZURE_CLIENT_ID": "x", "AzureWebJobsStorage": "x", "SLIPWAY_ACCESS": "x", "PATH": "/bin"}
+
+    assert settings.without_foreign(theirs) == {"PATH": "/bin"}
+
+
 def test_secrets_are_made_once_and_differ_between_stacks(tmp_path: Path) -> None:
 
     first, second = Layout(tmp_path / "a"), Layout(tmp_path / "b")
