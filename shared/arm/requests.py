@@ -4,11 +4,12 @@ Platform names arrive in any case; unknown members are ignored; every refusal na
 Source: the published swagger of 2019-06-01-preview and 2025-03-01-preview, and az 2.91 on the wire.
 """
 
-import re
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from shared.errors import InvalidRequest
@@ -16,13 +17,24 @@ from shared.errors import InvalidRequest
 MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 300, 28_800, 3_600
 """Seconds that a run may take; limits of the published API."""
 _MAX_ITEMS = 100
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 _OS = {"linux": "linux", "windows": "windows"}
 _ARCHITECTURE = {
     "amd64": "amd64", "x86_64": "amd64", "arm": "arm", "arm64": "arm64", "386": "386", "x86": "386",
 }  # fmt: skip
 _VARIANTS = {"v6": "arm", "v7": "arm", "v8": "arm64"}
+
+
+def _encoded(text: str) -> str:
+    try:
+        _decode(text)
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError("must be UTF-8 text in base64") from None
+    return text
+
+
+def _decode(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode()
 
 
 class _Request(BaseModel):
@@ -124,24 +136,65 @@ class DockerBuildRequest(RunRequest):
         return () if value is None else value
 
 
-KINDS = ("DockerBuildRequest", "FileTaskRunRequest", "EncodedTaskRunRequest", "TaskRunRequest")
+class _TaskFileRequest(RunRequest):
+    values: tuple[Argument, ...] = Field(default=(), max_length=_MAX_ITEMS)
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: object) -> object:
+        return () if value is None else value
 
 
-def parse_run_request(body: object) -> DockerBuildRequest:
+class FileTaskRunRequest(_TaskFileRequest):
+    """`az acr run` of a task file in the context."""
+
+    type: Literal["FileTaskRunRequest"]
+    task_file_path: str = Field(min_length=1, max_length=4096)
+    values_file_path: str | None = Field(default=None, max_length=4096)
+
+
+class EncodedTaskRunRequest(_TaskFileRequest):
+    """`az acr run --cmd`, `-f FILE /dev/null`, `az acr pack build`: the task file comes in base64."""
+
+    type: Literal["EncodedTaskRunRequest"]
+    encoded_task_content: Annotated[str, AfterValidator(_encoded)] = Field(min_length=1)
+    encoded_values_content: Annotated[str, AfterValidator(_encoded)] | None = None
+
+    @property
+    def task_content(self) -> str:
+        """The text of the task file."""
+        return _decode(self.encoded_task_content)
+
+    @property
+    def values_content(self) -> str | None:
+        """The text of the values file."""
+        return None if self.encoded_values_content is None else _decode(self.encoded_values_content)
+
+
+QuickRunRequest = DockerBuildRequest | FileTaskRunRequest | EncodedTaskRunRequest
+_KINDS: Mapping[str, type[QuickRunRequest]] = {
+    "DockerBuildRequest": DockerBuildRequest,
+    "FileTaskRunRequest": FileTaskRunRequest,
+    "EncodedTaskRunRequest": EncodedTaskRunRequest,
+}
+_TASK_RUN = "TaskRunRequest"
+
+
+def parse_run_request(body: object) -> QuickRunRequest:
     """Read the body of scheduleRun. Raises InvalidRequest that names the member at fault."""
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object with a run request.", target="runRequest")
     kind = cast("dict[str, Any]", body).get("type")
-    if kind not in KINDS:
-        raise InvalidRequest(f"The run request's type must be one of {', '.join(KINDS)}.", target="type")
-    if kind != "DockerBuildRequest":
+    if kind == _TASK_RUN:
         raise InvalidRequest(
-            f"A run request of type {kind} is not supported yet: only DockerBuildRequest (az acr build) is.",
+            "A run request of type TaskRunRequest is not supported yet: this deployment stores no tasks.",
             code="RunRequestTypeNotSupported",
             target="type",
         )
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InvalidRequest(f"The run request's type must be one of {', '.join(_KINDS)}.", target="type")
     try:
-        request = DockerBuildRequest.model_validate(body)
+        request = _KINDS[kind].model_validate(body)
     except ValidationError as error:
         _refuse(error)
     _check_platform(request.platform)

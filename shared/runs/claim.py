@@ -8,11 +8,19 @@ import logging
 from datetime import timedelta
 
 from shared.access.builder_tokens import Bearer, TokenUse
-from shared.arm.requests import DockerBuildRequest
+from shared.arm.requests import (
+    Argument,
+    DockerBuildRequest,
+    EncodedTaskRunRequest,
+    FileTaskRunRequest,
+    QuickRunRequest,
+)
 from shared.container_groups.pool import Group
 from shared.errors import Conflict, Forbidden, NotFound, SlipwayError
 from shared.grant import (
     DockerBuild,
+    EncodedTask,
+    FileTask,
     Grant,
     Heartbeat,
     LoginRequest,
@@ -91,7 +99,7 @@ def _grant(shop: Workshop, run: Run) -> Grant:
         group=run.group or "",
         epoch=run.epoch,
         run_token=shop.tokens.sign(TokenUse.RUN, bearer, shop.clock(), life),
-        work=Work(docker_build=_docker_build(request)),
+        work=_work(request),
         source=source(shop, run.registry, request.source_location),
         platform=run.platform,
         variables=run_variables(shop.registry(run.registry), run),
@@ -102,15 +110,41 @@ def _grant(shop: Workshop, run: Run) -> Grant:
     )
 
 
+def _work(request: QuickRunRequest) -> Work:
+    match request:
+        case DockerBuildRequest():
+            return Work(docker_build=_docker_build(request))
+        case FileTaskRunRequest():
+            return Work(
+                file_task=FileTask(
+                    task_file_path=request.task_file_path,
+                    values_file_path=request.values_file_path,
+                    values=_named(request.values),
+                )
+            )
+        case EncodedTaskRunRequest():
+            return Work(
+                encoded_task=EncodedTask(
+                    task_content=request.task_content,
+                    values_content=request.values_content,
+                    values=_named(request.values),
+                )
+            )
+
+
 def _docker_build(request: DockerBuildRequest) -> DockerBuild:
     return DockerBuild(
         docker_file_path=request.docker_file_path,
         image_names=request.image_names,
         is_push_enabled=request.is_push_enabled and bool(request.image_names),
         no_cache=request.no_cache,
-        arguments=tuple(NamedValue(**argument.model_dump()) for argument in request.arguments),
+        arguments=_named(request.arguments),
         target=request.target,
     )
+
+
+def _named(values: tuple[Argument, ...]) -> tuple[NamedValue, ...]:
+    return tuple(NamedValue(**value.model_dump()) for value in values)
 
 
 def heartbeat(shop: Workshop, bearer: Bearer) -> Heartbeat:
@@ -127,7 +161,7 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     the run's.
     """
     run = _own_run(shop, bearer)
-    foreign = sorted(set(request.push) - set(run.push_repositories))
+    foreign = sorted(name for name in set(request.push) if not run.may_push(name))
     if foreign:
         raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
     return shop.issue_login(shop.registry(run.registry), request.pull, request.push)

@@ -33,6 +33,9 @@ _NEXT: Mapping[Status, frozenset[Status]] = {
 `Started -> Queued` is a builder that never came up: the run goes back and tries another."""
 
 
+ANY_REPOSITORY = "*"
+
+
 def may_move(current: Status, following: Status) -> bool:
     """Whether a run may go from one status to the other. Terminal ones are never left."""
     return following in _NEXT.get(current, frozenset())
@@ -68,7 +71,7 @@ class Run(BaseModel):
     agent_pool: str | None = None
     is_archived: bool = False
     push_repositories: tuple[str, ...] = ()
-    """Repositories of the run's own registry that it may publish to."""
+    """Repositories of the run's own registry that it may publish to; ANY_REPOSITORY stands for all."""
     group: str | None = None
     attempt: int = 0
     """Builders that were asked for so far."""
@@ -81,6 +84,10 @@ class Run(BaseModel):
     def is_terminal(self) -> bool:
         """Whether the run has ended."""
         return self.status in TERMINAL
+
+    def may_push(self, repository: str) -> bool:
+        """Whether the run may publish to a repository of its registry."""
+        return repository in self.push_repositories or ANY_REPOSITORY in self.push_repositories
 
     def moved(self, status: Status, now: datetime, **changes: object) -> "Run":
         """Answer the run in another status. Raises ValueError for a move that is not legal."""

@@ -5,11 +5,12 @@ answer into an error: az sends a request again on 500, 503 and 504.
 """
 
 import hashlib
+import json
 import logging
 import secrets
 
 from shared.access.callers import Caller
-from shared.arm.requests import DockerBuildRequest
+from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, QuickRunRequest, parse_run_request
 from shared.errors import Conflict, InvalidRequest, LanguageError, SlipwayError, Unavailable
 from shared.grant import Platform, RunVariables
 from shared.images.targets import target
@@ -17,7 +18,7 @@ from shared.runs.context import Workshop
 from shared.runs.dispatch import announce, dispatch
 from shared.runs.ids import run_id
 from shared.runs.logs import create_log, delete_log
-from shared.runs.model import Requester, Run
+from shared.runs.model import ANY_REPOSITORY, Requester, Run
 from shared.runs.sources import check_location
 from shared.settings import RegistrySettings
 
@@ -31,13 +32,14 @@ def request_key(client_request_id: str | None, path: str, body: bytes) -> str:
     return hashlib.sha256(b"\0".join([identity.encode(), path.lower().encode(), body])).hexdigest()
 
 
-def submit(shop: Workshop, registry: RegistrySettings, request: DockerBuildRequest, caller: Caller, key: str) -> Run:
+def submit(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest, caller: Caller, key: str) -> Run:
     """Answer the queued run of a request. Raises InvalidRequest, or Unavailable before anything was written."""
     partition = registry.name.lower()
     known = shop.store.by_request(partition, key)
     if known:
         return known
-    check_location(shop, partition, request.source_location)
+    if request.source_location or not isinstance(request, EncodedTaskRunRequest):
+        check_location(shop, partition, request.source_location)
     run = _insert(shop, registry, request, caller, key)
     try:
         announce(shop, partition)
@@ -47,7 +49,7 @@ def submit(shop: Workshop, registry: RegistrySettings, request: DockerBuildReque
     return run
 
 
-def _insert(shop: Workshop, registry: RegistrySettings, request: DockerBuildRequest, caller: Caller, key: str) -> Run:
+def _insert(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest, caller: Caller, key: str) -> Run:
     later = 0
     for _ in range(_ID_ATTEMPTS):
         run = _new_run(shop, registry, request, caller, later)
@@ -69,9 +71,7 @@ def _insert(shop: Workshop, registry: RegistrySettings, request: DockerBuildRequ
     raise Unavailable("No run id was free; too many runs are being queued at this moment.")
 
 
-def _new_run(
-    shop: Workshop, registry: RegistrySettings, request: DockerBuildRequest, caller: Caller, later: int
-) -> Run:
+def _new_run(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest, caller: Caller, later: int) -> Run:
     now = shop.clock()
     run = Run(
         id=run_id(now, later),
@@ -87,7 +87,9 @@ def _new_run(
     return run.model_copy(update={"push_repositories": _push_repositories(registry, run, request)})
 
 
-def _push_repositories(registry: RegistrySettings, run: Run, request: DockerBuildRequest) -> tuple[str, ...]:
+def _push_repositories(registry: RegistrySettings, run: Run, request: QuickRunRequest) -> tuple[str, ...]:
+    if not isinstance(request, DockerBuildRequest):
+        return (ANY_REPOSITORY,)  # what a task file pushes is known only to the builder that renders it
     variables = run_variables(registry, run)
     try:
         targets = [target(name, variables) for name in request.image_names]
@@ -108,13 +110,13 @@ def run_variables(registry: RegistrySettings, run: Run) -> RunVariables:
     )
 
 
-def seal_request(shop: Workshop, run: Run, request: DockerBuildRequest) -> None:
+def seal_request(shop: Workshop, run: Run, request: QuickRunRequest) -> None:
     """Keep the request, secret build arguments included, until a builder claims the run."""
     name = f"{run.registry}/{run.id}"
-    shop.storage.blobs.put("requests", name, shop.keys.seal(request.model_dump_json().encode(), name))
+    shop.storage.blobs.put("requests", name, shop.keys.seal(request.model_dump_json(by_alias=True).encode(), name))
 
 
-def open_request(shop: Workshop, run: Run) -> DockerBuildRequest:
+def open_request(shop: Workshop, run: Run) -> QuickRunRequest:
     """Read the request that made a run."""
     name = f"{run.registry}/{run.id}"
-    return DockerBuildRequest.model_validate_json(shop.keys.open(shop.storage.blobs.read("requests", name), name))
+    return parse_run_request(json.loads(shop.keys.open(shop.storage.blobs.read("requests", name), name)))

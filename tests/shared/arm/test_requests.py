@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.arm.requests import parse_run_request, parse_run_update
+from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, parse_run_request, parse_run_update
 from shared.errors import InvalidRequest
 
 SENT_BY_AZ: dict[str, Any] = {
@@ -19,8 +19,16 @@ SENT_BY_AZ: dict[str, Any] = {
 }
 
 
+def test_a_task_file_is_decoded() -> None:
+    body = {"type": "EncodedTaskRunRequest", "encodedTaskContent": "c3RlcHM6IFtdCg==", "values": [{"name": "a"}]}
+    request = parse_run_request(body)
+    assert isinstance(request, EncodedTaskRunRequest)
+    assert (request.task_content, request.values_content) == ("steps: []\n", None)
+
+
 def test_the_request_of_az_is_understood() -> None:
     request = parse_run_request(SENT_BY_AZ)
+    assert isinstance(request, DockerBuildRequest)
     assert request.image_names == ("hello:v1",)
     assert request.arguments[0].name == "A"
     assert request.timeout == 3600
@@ -56,7 +64,11 @@ def test_platform_names_are_read_in_any_case() -> None:
         ({"platform": {"os": "windows"}}, "platform.os"),
         ({"arguments": [{"value": "1"}]}, "arguments.0.name"),
         ({"arguments": [{"name": "A", "value": "x" * 70000}]}, "arguments.0.value"),
-        ({"type": "FileTaskRunRequest"}, "type"),
+        ({"type": "TaskRunRequest"}, "type"),
+        ({"type": "FileTaskRunRequest"}, "taskFilePath"),
+        ({"type": "EncodedTaskRunRequest"}, "encodedTaskContent"),
+        ({"type": "EncodedTaskRunRequest", "encodedTaskContent": "%%%"}, "encodedTaskContent"),
+        ({"type": "EncodedTaskRunRequest", "encodedTaskContent": "/w=="}, "encodedTaskContent"),
         ({"type": "Nonsense"}, "type"),
         ({"type": None}, "type"),
     ],

@@ -12,7 +12,7 @@ from azure.data.tables import TableServiceClient
 from shared.access.builder_tokens import Bearer, BuilderTokens
 from shared.access.callers import Caller
 from shared.access.keys import Keys
-from shared.arm.requests import DockerBuildRequest, parse_run_request
+from shared.arm.requests import QuickRunRequest, parse_run_request
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import GroupState
 from shared.container_groups.spec import GroupRequest
@@ -82,7 +82,7 @@ class Hands:
     def submit_now(self, key: str, **changes: object) -> Run:
         return submit(self.shop, self.registry, self.request(**changes), Caller("me", "User", frozenset()), key)
 
-    def request(self, **changes: object) -> DockerBuildRequest:
+    def request(self, **changes: object) -> QuickRunRequest:
         location = upload_location(self.shop, self.partition).relative_path
         self.shop.storage.blobs.put("sources", f"{self.partition}/{location}", b"archive")
         body = {
