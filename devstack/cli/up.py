@@ -187,5 +187,7 @@ def recipe(target: Target) -> str:
             "For a shell with an az of its own:",
             *lines,
             "  az acr build -r localreg -t hello:v1 samples/hello",
+            "For docker and skopeo against the registry:",
+            f"  export DOCKER_CONFIG={shlex.quote(str(target.layout.registry_auth.parent))}",
         ]
     )
