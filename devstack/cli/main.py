@@ -1,10 +1,10 @@
 """The command line of ./dev."""
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from devstack import progress
 from devstack.cli import az, checks, demo, seed, state, up
@@ -106,11 +106,7 @@ def _test(arguments: list[str]) -> int:
 
 
 def _plan(arguments: list[str]) -> int:
-    argv = [sys.executable, "-m", "shared.language", *(_absolute(one) for one in arguments)]
-    return subprocess.run(argv, cwd=CHECKOUT, check=False).returncode
-
-
-def _absolute(argument: str) -> str:
-    """Keep the caller's paths meaningful: the program runs in the checkout."""
-    path = Path(argument)
-    return str(path.resolve()) if not argument.startswith("-") and path.exists() else argument
+    # The caller's folder stays: the task file's path is relative to it.
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    argv = [sys.executable, "-m", "shared.language", *arguments]
+    return subprocess.run(argv, env=environment, check=False).returncode
