@@ -1,10 +1,11 @@
 """The ways in which a run ends early, as the builder sees them.
 
     SlipwayError
-    ├── StepFailed      a step did not succeed; the run is Failed and the message says why
-    ├── ContextRefused  the context cannot be had or may not be unpacked
-    ├── Dismissed       the app has no use for this builder any more: exit quietly
-    └── Fenced          the run is no longer ours: stop everything, report nothing
+    ├── StepFailed         a step did not succeed; the run is Failed and the message says why
+    ├── ContextRefused     the context cannot be had or may not be unpacked
+    ├── EngineUnavailable  the engine cannot run in this container group; the run ends in Error
+    ├── Dismissed          the app has no use for this builder any more: exit quietly
+    └── Fenced             the run is no longer ours: stop everything, report nothing
 
 None of them ever carries a token or a signed address.
 """
@@ -20,9 +21,18 @@ class ContextRefused(SlipwayError):
     """The context is missing, damaged or hostile."""
 
 
+class EngineUnavailable(SlipwayError):
+    """No step can run here, whatever the request says."""
+
+
 class Dismissed(SlipwayError):
     """401 or 410 from the app: this builder's life is over."""
 
 
 class Fenced(SlipwayError):
     """409 from the app, or the log was closed by somebody else."""
+
+
+def reason(fault: SlipwayError) -> str:
+    """Return what a fault says without its final full stop, to be put into a sentence."""
+    return fault.message.removesuffix(".")

@@ -80,6 +80,11 @@ class RunLog:
         """Hide every secret of the run in `text`."""
         return self._masker.mask(text)
 
+    def hide(self, *secrets: str) -> None:
+        """Mask further secrets from now on, in own lines and in streams that are opened later."""
+        self._secrets += secrets
+        self._masker = Masker(self._secrets)
+
     def output(self) -> Output:
         """Open a stream for one step's output."""
         return Output(self._pass, Masker(self._secrets))

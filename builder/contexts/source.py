@@ -25,11 +25,3 @@ class ContextSource(Protocol):
     async def fetch(self, root: Path) -> Context:
         """Bring the files."""
         ...
-
-
-class NoContext:
-    """A run without files."""
-
-    async def fetch(self, root: Path) -> Context:
-        """Leave `root` empty."""
-        return Context(root)

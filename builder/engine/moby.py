@@ -1,0 +1,198 @@
+"""The engine of a builder that may have SYS_ADMIN: a private dockerd, BuildKit through buildx."""
+
+import asyncio
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import BaseModel, Field, ValidationError
+
+from builder import process
+from builder.engine.daemon import Daemon
+from builder.engine.logins import header, write_config
+from builder.engine.protocol import ImageBuild, Write
+from builder.faults import StepFailed
+from shared.errors import Unavailable
+from shared.grant import RegistryLogin
+from shared.images.references import Reference
+
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_READ_BY_CLIENT: Final = re.compile(
+    r"(?:BUILDX|BUILDKIT|OTEL)_.*|LD_[A-Z_]+|SSL_CERT_(?:FILE|DIR)|GODEBUG|PATH|HOME|TMPDIR"
+    r"|DOCKER_(?:API_VERSION|BUILDKIT|CERT_PATH|CLI_.*|CONFIG|CONTEXT|DEFAULT_PLATFORM|HOST|TLS|TLS_VERIFY)"
+)
+_ERROR: Final = re.compile(rb"^ERROR: (?:failed to build: )?(?:failed to solve: )?(.+)$", re.MULTILINE)
+_KEPT: Final = 16 * 1024
+_REASON: Final = 500
+
+
+class MobyEngine:
+    """Builds with `docker buildx build`, pushes through the daemon's API.
+
+    `private` is a directory that only we can read; `bundle` the certificate authorities that dockerd trusts.
+    """
+
+    def __init__(self, private: Path, images: Path, bundle: Path) -> None:
+        self._private = private
+        self._env = {"PATH": _PATH, "HOME": str(private), "SSL_CERT_FILE": str(bundle)}
+        self._daemon = Daemon(private / "engine", images, self._env)
+        self._ready: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start dockerd."""
+        await self._started()
+
+    async def build(self, build: ImageBuild, write: Write) -> str:
+        """Build from a private copy of the Dockerfile and return the digest of the image's manifest."""
+        await self._started()
+        with tempfile.TemporaryDirectory(dir=self._private, prefix="build-") as name:
+            place = Path(name)
+            write_config(place / "config", build.logins)
+            (place / "Dockerfile").write_text(build.dockerfile)
+            if build.ignore is not None:
+                (place / "Dockerfile.dockerignore").write_text(build.ignore)
+            end = _End(write)
+            status = await process.run(_argv(build, place), env=self._build_env(build, place), output=end)
+            if status:
+                raise StepFailed(f"exit status {status}{end.reason()}")
+            return _digest(place / "metadata.json")
+
+    async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
+        """Push one tag. The daemon sends the token of `login` as it is."""
+        await self._started()
+        tag = {"tag": image.tag or "latest"}
+        headers = {"X-Registry-Auth": header(login)}
+        try:
+            async with (
+                self._daemon.client() as client,
+                client.stream("POST", f"/images/{image.name}/push", params=tag, headers=headers) as answer,
+            ):
+                if not answer.is_success:
+                    raise StepFailed(_message(await answer.aread()))
+                return await _pushed(answer, write)
+        except httpx.HTTPError as fault:
+            raise StepFailed(f"the push broke off ({type(fault).__name__})") from None
+
+    async def stop(self) -> None:
+        """Stop the daemon and everything in it."""
+        if self._ready:
+            self._ready.cancel()
+        await self._daemon.stop()
+
+    async def _started(self) -> None:
+        if self._ready is None:
+            self._ready = asyncio.create_task(self._daemon.start())
+        await asyncio.shield(self._ready)
+
+    def _build_env(self, build: ImageBuild, place: Path) -> dict[str, str]:
+        """Return the environment of buildx; secret arguments are handed over in it.
+
+        git in a stranger's directory runs what its configuration says, so buildx must not call it.
+        """
+        secret = {argument.name: argument.value for argument in build.arguments if argument.is_secret}
+        for name in secret:
+            if _READ_BY_CLIENT.fullmatch(name):
+                raise StepFailed(f"a secret build argument cannot be called {name}: the docker client reads it itself")
+        return {
+            **secret,
+            **self._env,
+            "DOCKER_HOST": f"unix://{self._daemon.socket}",
+            "DOCKER_CONFIG": str(place / "config"),
+            "BUILDX_GIT_INFO": "false",
+            "DOCKER_CLI_HINTS": "false",
+        }
+
+
+def _argv(build: ImageBuild, place: Path) -> list[str]:
+    argv = ["docker", "buildx", "build", "--progress=plain", "--provenance=false", "--sbom=false"]
+    argv += [f"--file={place / 'Dockerfile'}", f"--metadata-file={place / 'metadata.json'}"]
+    argv += [f"--platform={build.platform}"]
+    argv += [f"--tag={tag}" for tag in build.tags]
+    argv += [
+        f"--build-arg={argument.name}" if argument.is_secret else f"--build-arg={argument.name}={argument.value}"
+        for argument in build.arguments
+    ]
+    argv += [f"--target={build.target}"] if build.target else []
+    argv += ["--no-cache"] if build.no_cache else []
+    return [*argv, "--", str(build.context)]
+
+
+class _End:
+    """Passes output on and keeps its end, where BuildKit says why it failed."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._kept = b""
+
+    def __call__(self, data: bytes) -> None:
+        self._write(data)
+        self._kept = (self._kept + data)[-_KEPT:]
+
+    def reason(self) -> str:
+        """Return the last error as the end of a sentence, empty if there was none."""
+        errors = _ERROR.findall(self._kept)
+        return f": {errors[-1].decode(errors='replace').strip()[:_REASON]}" if errors else ""
+
+
+class _Metadata(BaseModel):
+    digest: str = Field(alias="containerimage.digest")
+
+
+def _digest(path: Path) -> str:
+    try:
+        return _Metadata.model_validate_json(path.read_bytes()).digest
+    except (OSError, ValidationError):
+        raise Unavailable("buildx did not tell the digest of the image") from None
+
+
+class _Aux(BaseModel):
+    digest: str = Field(alias="Digest")
+
+
+class _Progress(BaseModel):
+    """One line of the daemon's answer to a push."""
+
+    status: str = ""
+    id: str = ""
+    error: str = ""
+    aux: _Aux | None = None
+
+
+_DIGEST_LINE: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+
+
+async def _pushed(answer: httpx.Response, write: Write) -> str:
+    """Print the progress as `docker push` does, each state of a layer once."""
+    shown: dict[str, str] = {}
+    digest = ""
+    async for text in answer.aiter_lines():
+        line = _progress(text)
+        if line.error:
+            raise StepFailed(line.error)
+        if line.aux:
+            digest = line.aux.digest
+        elif found := _DIGEST_LINE.search(line.status):
+            digest = found[1]
+        if line.status and shown.get(line.id) != line.status:
+            shown[line.id] = line.status
+            write(f"{line.id}: {line.status}\n".encode() if line.id else f"{line.status}\n".encode())
+    if not digest:
+        raise StepFailed("the daemon did not tell the digest that it pushed")
+    return digest
+
+
+def _progress(text: str) -> _Progress:
+    try:
+        return _Progress.model_validate_json(text)
+    except ValidationError:
+        return _Progress()
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return "the daemon refuses the push"
