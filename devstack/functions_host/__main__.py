@@ -9,18 +9,29 @@ import time
 from pathlib import Path
 
 from devstack.functions_host.errors import HostError
-from devstack.functions_host.host import Options, serve
+from devstack.functions_host.host import GRACE_SECONDS, Options, serve
 
 
 def main() -> int:
-    """Run the host; 0 after an orderly stop, 1 when it could not start, 2 when invocations were abandoned."""
+    """Run the host; 0 after an orderly stop, 1 when it could not start, 2 when the stop was not orderly."""
     options = _options()
     _log_to_stderr()
     try:
-        return 0 if asyncio.run(serve(options)) else _abandon()
+        asyncio.run(_serve(options))
     except HostError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    if not await serve(options):
+        # At once and from inside the loop: Python would wait for threads of synchronous functions that hang.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(2)
 
 
 def _options() -> Options:
@@ -31,11 +42,26 @@ def _options() -> Options:
     parser.add_argument("--cert", type=Path, help="PEM certificate chain; without it the host speaks plain HTTP")
     parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
     parser.add_argument("--settings", type=Path, help="default: local.settings.json in the root, if there is one")
+    parser.add_argument(
+        "--grace", type=float, default=GRACE_SECONDS, help="seconds that running invocations get when the host stops"
+    )
     given = parser.parse_args()
     if (given.cert is None) != (given.key is None):
         parser.error("--cert and --key go together")
-    paths = [None if path is None else path.resolve() for path in (given.cert, given.key, given.settings)]
-    return Options(given.root.resolve(), given.host, given.port, *paths)
+    return Options(
+        root=given.root.resolve(),
+        host=given.host,
+        port=given.port,
+        certificate=_resolved(given.cert),
+        key=_resolved(given.key),
+        settings=_resolved(given.settings),
+        grace_seconds=given.grace,
+    )
+
+
+def _resolved(path: Path | None) -> Path | None:
+    """Make a path absolute: the app's folder becomes the working directory."""
+    return None if path is None else path.resolve()
 
 
 def _log_to_stderr() -> None:
@@ -48,13 +74,8 @@ def _log_to_stderr() -> None:
     # These tell of every request at INFO, the storage SDK with its addresses.
     for name in ("azure", "uvicorn", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _abandon() -> int:
-    """Leave without waiting for threads: a synchronous function that hangs cannot be ended otherwise."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(2)
+    # The worker's own words on a failed load, which the host reports itself.
+    logging.getLogger("azure.functions").setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,9 +33,13 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30
 """How long running invocations may take after the host was told to stop."""
 
-_BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 130
 """Kestrel's idle timeout: longer than any client's pool keeps a connection."""
+
+_HEADER_BYTES = 32 * 1024
+"""Kestrel's limit for all headers of a request."""
+
+_BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Options:
     certificate: Path | None = None
     key: Path | None = None
     settings: Path | None = None
+    grace_seconds: float = GRACE_SECONDS
 
 
 class _Server(uvicorn.Server):
@@ -59,62 +64,81 @@ class _Server(uvicorn.Server):
 
 
 async def serve(options: Options) -> bool:
-    """Load and serve an app until SIGTERM or SIGINT; False when invocations had to be abandoned.
+    """Load and serve an app until SIGTERM or SIGINT; False when a part failed or invocations were abandoned.
 
-    Raises HostError when the app cannot be loaded or the port not be had.
+    Raises HostError when the app cannot be loaded, the certificate not be read or the port not be had.
     """
     apply_settings(options.root, options.settings, port=options.port)
     app = await load(options.root)
-    stopping = _stop_signal()
     with _listening_socket(options) as listening:
-        return await _Host(app, options).run(listening, stopping)
+        return await _Host(app, options, _stop_signal()).run(listening)
 
 
 class _Host:
-    def __init__(self, app: App, options: Options) -> None:
+    def __init__(self, app: App, options: Options, stopping: asyncio.Event) -> None:
         self._id = host_id(options.root)
         self._app = app
         self._threads = Threads()
         self._invoker = Invoker(app.host_json.function_timeout)
-        self._stopping = asyncio.Event()
+        self._stopping = stopping
+        self._grace = options.grace_seconds
         self._server = _Server(self._config(options))
         self._scheme = "http" if options.certificate is None else "https"
+        self._failed = False
 
-    async def run(self, listening: socket.socket, stopping: asyncio.Event) -> bool:
-        self._stopping = stopping
-        listeners = [asyncio.create_task(listener) for listener in self._listeners()]
-        serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+    async def run(self, listening: socket.socket) -> bool:
+        listeners = list(self._listeners())
+        tasks = [asyncio.create_task(listener.listen(self._stopping)) for listener in listeners]
+        tasks.append(asyncio.create_task(self._server.serve(sockets=[listening])))
+        for task in tasks:
+            task.add_done_callback(self._part_ended)
         host, port = listening.getsockname()[:2]
         sys.stdout.write(f"Listening on {self._scheme}://{host}:{port}\n")
         sys.stdout.flush()
         log.info("%d functions loaded; host id %s", len(self._app.functions), self._id)
-        await stopping.wait()
+        await self._stopping.wait()
         log.info("stopping: %d invocations under way", self._invoker.running)
         self._server.should_exit = True
-        return await self._finish([serving, *listeners])
+        return await self._finish(tasks)
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        """Stop everything when one part ends by itself: half a host is worse than none."""
+        if self._stopping.is_set() or task.cancelled():
+            return
+        log.error("a part of the host ended unexpectedly", exc_info=task.exception())
+        self._failed = True
+        self._stopping.set()
 
     async def _finish(self, tasks: list[asyncio.Task[None]]) -> bool:
-        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
-        _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
-        left = max(deadline - asyncio.get_running_loop().time(), 0)
-        drained = await self._invoker.drain(left) and await worker.stop(left)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._grace
+        _, late = await asyncio.wait(tasks, timeout=self._grace)
+        drained = await self._invoker.drain(deadline - clock()) and await worker.stop(deadline - clock())
         self._threads.close()
         if late or not drained:
             log.error("stopped with invocations still running")
-        return not late and drained
+        return not (late or self._failed) and drained
 
     def _config(self, options: Options) -> uvicorn.Config:
-        return uvicorn.Config(
+        config = uvicorn.Config(
             cast("ASGIApplication", self._front()),
+            http="h11",
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(options.grace_seconds)),
+            h11_max_incomplete_event_size=_HEADER_BYTES,
             ssl_certfile=options.certificate,
             ssl_keyfile=options.key,
         )
+        try:
+            config.load()
+        except OSError as error:
+            raise HostError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
+        return config
 
     def _front(self) -> HttpFront:
         enabled = {function.name: function for function in self._app.enabled()}
@@ -123,15 +147,15 @@ class _Host:
         webhook = EventGridWebhook(events, self._invoker)
         return HttpFront(route_table(enabled.values()), enabled, self._invoker, admin, webhook)
 
-    def _listeners(self) -> Iterator[Coroutine[None, None, None]]:
+    def _listeners(self) -> Iterator[QueueListener | TimerListener]:
         for function in self._app.enabled():
             match function.trigger:
                 case QueueTrigger() as trigger:
                     queue = AzureQueue(self._threads, trigger.connection, trigger.queue)
                     options = self._app.host_json.extensions.queues
-                    yield QueueListener(function, queue, options, self._invoker.run).listen(self._stopping)
+                    yield QueueListener(function, queue, options, self._invoker.run)
                 case TimerTrigger() as trigger:
-                    yield self._timer(function, trigger).listen(self._stopping)
+                    yield self._timer(function, trigger)
                 case _:
                     continue
 

@@ -16,6 +16,8 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 
+from devstack.functions_host.errors import SettingsError
+
 HOST_CONTAINER = "azure-webjobs-hosts"
 _THREADS = 16
 _CONFLICT = 409
@@ -88,10 +90,7 @@ class AzureQueue:
     def __init__(self, threads: Threads, connection: str, name: str) -> None:
         self.name = name
         self._threads = threads
-        # The caller's own back-off is the only one; a dead endpoint must be noticed within seconds.
-        service = QueueServiceClient.from_connection_string(
-            connection, retry_total=0, connection_timeout=5, read_timeout=30
-        )
+        service = _client(QueueServiceClient, connection)
         self._queue: QueueClient = service.get_queue_client(name)
         self._poison: QueueClient = service.get_queue_client(f"{name}-poison")
 
@@ -152,10 +151,7 @@ class HostBlobs:
 
     def __init__(self, threads: Threads, connection: str) -> None:
         self._threads = threads
-        service = BlobServiceClient.from_connection_string(
-            connection, retry_total=0, connection_timeout=5, read_timeout=30
-        )
-        self._container = service.get_container_client(HOST_CONTAINER)
+        self._container = _client(BlobServiceClient, connection).get_container_client(HOST_CONTAINER)
 
     async def read(self, name: str) -> bytes | None:
         """Return a blob's content, None when there is no such blob."""
@@ -242,6 +238,15 @@ class HostBlobs:
             self._container.create_container()
         except ResourceExistsError:
             return
+
+
+def _client[C: (QueueServiceClient, BlobServiceClient)](kind: type[C], connection: str) -> C:
+    """Make a client that never retries and notices a dead endpoint within seconds; raises SettingsError."""
+    try:
+        return kind.from_connection_string(connection, retry_total=0, connection_timeout=5, read_timeout=30)
+    except ValueError:
+        # Without its cause, whose text may hold the key.
+        raise SettingsError("A storage connection string of the app settings is malformed.") from None
 
 
 @contextlib.contextmanager

@@ -17,7 +17,13 @@ import azure_functions_runtime as runtime
 
 from devstack.functions_host import protos
 from devstack.functions_host.errors import AppNotIndexed
-from devstack.functions_host.protos import InvocationResponse, ParameterBinding, RpcFunctionMetadata, TypedData
+from devstack.functions_host.protos import (
+    InvocationResponse,
+    ParameterBinding,
+    RpcException,
+    RpcFunctionMetadata,
+    TypedData,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ async def index_functions(root: Path) -> list[RpcFunctionMetadata]:
     init = SimpleNamespace(capabilities={}, function_app_directory=str(root))
     response = await runtime.worker_init_request(_request(worker_init_request=init))
     if response.result.status != protos.StatusResult.Success:
-        raise AppNotIndexed(f"{response.result.exception.message}\n\n{response.result.exception.stack_trace}".rstrip())
+        raise AppNotIndexed(_reason(response.result.exception, root))
     metadata = await runtime.functions_metadata_request(_request())
     functions: list[RpcFunctionMetadata] = metadata.function_metadata_results or []
     if not functions:
@@ -72,6 +78,12 @@ async def stop(seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _reason(failure: RpcException, root: Path) -> str:
+    """Return the worker's message, with the first stack trace where it leads into the app's code."""
+    trace = failure.stack_trace.partition("\nDuring handling of the above exception")[0]
+    return f"{trace}\n{failure.message}" if f'"{root}' in trace else failure.message
 
 
 def _request(**members: object) -> SimpleNamespace:

@@ -296,6 +296,12 @@ def test_other_deliveries(host: Any, content: object, kind: str, function: str, 
 # Stopping.
 
 HOLD = """
+import asyncio
+
+@app.route("forever")
+async def forever(req: func.HttpRequest) -> func.HttpResponse:
+    await asyncio.Event().wait()
+
 @app.route("hold")
 def hold(req: func.HttpRequest) -> func.HttpResponse:
     with open("entered", "w") as entered:
@@ -306,13 +312,18 @@ def hold(req: func.HttpRequest) -> func.HttpResponse:
 """
 
 
-@pytest.fixture
-def held(workshop: Any, start_host: Any) -> Iterator[tuple[Any, Path, list[Any], threading.Thread]]:
-    """Give a host whose one request waits in its function until the FIFO `go` is opened."""
-    root = workshop.write(HOLD)
+def _hold(workshop: Any, **options: str) -> Path:
+    root: Path = workshop.write(HOLD, **options)
     for name in ("entered", "go"):
         (root / name).unlink(missing_ok=True)
         os.mkfifo(root / name)
+    return root
+
+
+@pytest.fixture
+def held(workshop: Any, start_host: Any) -> Iterator[tuple[Any, Path, list[Any], threading.Thread]]:
+    """Give a host whose one request waits in its function until the FIFO `go` is opened."""
+    root = _hold(workshop)
     host = start_host(root)
     answers: list[Any] = []
     caller = threading.Thread(target=lambda: answers.append(host.get("/hold")))
@@ -339,3 +350,20 @@ def test_a_running_invocation_finishes_before_the_host_does(held: Any, number: i
     caller.join(30)
     assert [answer.body for answer in answers] == [b"done"]
     assert host.process.wait(30) == 0
+
+
+def test_an_invocation_that_never_ends_is_abandoned_after_the_grace(workshop: Any, start_host: Any) -> None:
+    root = _hold(workshop)
+    host = start_host(root, "--grace", "0.2")
+    connection = host.connect()
+    connection.request("GET", "/hold")
+    (root / "entered").read_text()
+    assert host.stop() == 2
+    connection.close()
+
+
+def test_a_function_over_its_timeout_fails(workshop: Any, start_host: Any) -> None:
+    host_json = '{"version": "2.0", "functionTimeout": "00:00:00.200", "extensions": {"http": {"routePrefix": ""}}}'
+    host = start_host(_hold(workshop, host_json=host_json))
+    assert (host.get("/forever").status, host.get("/forever").body) == (500, b"")
+    assert "The timeout of 0.2 s was exceeded" in host.log()

@@ -76,6 +76,19 @@ def test_missing_settings_stop_the_start(workshop: Any) -> None:
     assert "/nowhere/local.settings.json" in told
 
 
+@pytest.mark.parametrize("connection", ["AccountKey=hush;x", "hush"])
+def test_a_malformed_connection_stops_the_start_and_stays_unshown(workshop: Any, connection: str) -> None:
+    code = '@app.queue_trigger("m", "q", "")\ndef f(m: func.QueueMessage) -> None: ...'
+    told = _fails(workshop, workshop.write(code), AzureWebJobsStorage=connection)
+    assert "malformed" in told
+    assert "hush" not in told
+
+
+def test_a_certificate_that_is_none_stops_the_start(workshop: Any) -> None:
+    root = workshop.write(_http("f", "a"))
+    assert "certificate" in _fails(workshop, root, "--cert", str(root / "host.json"), "--key", str(root / "host.json"))
+
+
 def test_a_taken_port_stops_the_start(workshop: Any, start_host: Any) -> None:
     root = workshop.write(_http("f", "a"))
     port = start_host(root).url.rpartition(":")[2]
