@@ -1,6 +1,5 @@
 """The `--name=value` flags between a keyword and its arguments."""
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from shared.dockerfile.arguments import ArgumentError, Keyword
 from shared.dockerfile.text import SPACE
 
 _SPACES: Final = re.compile(f"[{SPACE}]*")
+_FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(?=,|\Z)')
 _VARIABLE: Final = re.compile(r"\$.")
 
 
@@ -133,10 +133,17 @@ def _check_value(flag: Flag, kind: _Kind) -> None:
 
 
 def _fields(value: str) -> list[str]:
-    try:
-        return next(csv.reader([value], strict=True))
-    except (csv.Error, StopIteration):
-        raise ArgumentError(f"the value of --mount cannot be read: '{value}'") from None
+    fields: list[str] = []
+    position = 0
+    while value and position <= len(value):
+        found = _FIELD.match(value, position)
+        if found is None:
+            break
+        fields.append(found[2] if found[1] is None else found[1].replace('""', '"'))
+        position = found.end() + 1
+    if position <= len(value):
+        raise ArgumentError(f"the value of --mount cannot be read: '{value}'")
+    return fields
 
 
 def _field(text: str) -> str:
