@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from traceback import format_tb
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -86,7 +86,8 @@ class _Execution:
         """Do the work, but stop it at once when the run turns out not to be ours."""
         task = asyncio.create_task(work)
         try:
-            await asyncio.wait({task, self._fence}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {task, self._fence}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if self._fence.done():
                 raise self._fence.result()
             return await task

@@ -55,7 +55,6 @@ class Shop:
     link: RunLink
     http: httpx.AsyncClient
     log: RunLog
-    push_delay: float = _PUSH_DELAY
 
 
 @dataclass(slots=True)
@@ -234,7 +233,7 @@ async def _push_one(shop: Shop, tag: Reference, login: RegistryLogin) -> None:
             shop.log.line(f"Successfully pushed image: {tag}")
             return
         if attempt < _PUSH_ATTEMPTS:
-            await asyncio.sleep(shop.push_delay * 2 ** (attempt - 1))
+            await asyncio.sleep(_PUSH_DELAY * 2 ** (attempt - 1))
     raise StepFailed(f"failed to push images successfully: {tag}: {why}")
 
 

@@ -27,7 +27,7 @@ class Act:
 class ScriptedEngine:
     """Plays `builds` and `pushes` in order, the last of each again and again; remembers what it was asked.
 
-    `start_error` makes the start fail. `entered` is set when a call hangs.
+    `start_error` makes the start and every call after it fail. `entered` is set when a call hangs.
     """
 
     builds: list[Act] = field(default_factory=lambda: [Act((b"#1 built\n",))])
@@ -68,6 +68,8 @@ class ScriptedEngine:
         return "sha256:" + hashlib.sha256(build.dockerfile.encode()).hexdigest()
 
     async def _play(self, acts: list[Act], write: Write) -> None:
+        if self.start_error:
+            raise self.start_error
         act = acts.pop(0) if len(acts) > 1 else acts[0]
         for piece in act.output:
             write(piece)

@@ -1,0 +1,336 @@
+"""The whole life of a builder, against doubles of the app, storage and registries."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from builder.engine.scripted import Act
+from builder.faults import EngineUnavailable
+from shared.grant import DockerBuild, NamedValue, Outcome, Source, Work
+
+REGISTRY = "localreg.example:7455"
+BASE = "sha256:" + "b" * 64
+
+type World = Any  # the class lives in conftest.py, which test modules cannot import
+type Undated = Callable[[str], list[str]]
+
+
+def run(world: World) -> int:
+    return int(asyncio.run(asyncio.wait_for(world.live(), 10)))
+
+
+def push(*names: str, **fields: Any) -> DockerBuild:
+    return DockerBuild(docker_file_path="Dockerfile", image_names=names, is_push_enabled=True, **fields)
+
+
+def test_a_build_and_push(world: World, undated: Undated) -> None:
+    world.files = {
+        "Dockerfile": "ARG V=1\nFROM busybox:$V AS a\nFROM localreg.example:7455/base/app\nCOPY --from=a /x /x\n"
+    }
+    world.manifests = {"library/busybox:1.35": BASE, "base/app:latest": BASE}
+    world.build = push(
+        "hello:{{.Run.ID}}", "localreg.example:7455/other", arguments=(NamedValue(name="V", value="1.35"),)
+    )
+    assert run(world) == 0
+
+    report = world.report
+    built = world.engine.built[0]
+    digest = world.engine.digest(built)
+    assert (report.run_id, report.epoch, report.outcome, report.error) == ("ca1", 3, Outcome.SUCCEEDED, None)
+    assert [(one.repository, one.tag, one.digest) for one in report.images] == [
+        ("hello", "ca1", digest),
+        ("other", "latest", digest),
+    ]
+    assert world.result is not None
+    assert world.calls.index("results") < world.calls.index("report")
+    assert f"docker.io/library/busybox:1.35@{BASE}" in built.dockerfile
+    assert f"localreg.example:7455/base/app:latest@{BASE}" in built.dockerfile
+    assert [str(tag) for tag in built.tags] == [f"{REGISTRY}/hello:ca1", f"{REGISTRY}/other:latest"]
+    assert world.logins == [
+        {"pull": ["base/app"], "push": []},
+        {"pull": ["hello", "other"], "push": ["hello", "other"]},
+    ]
+    assert [login.token for login in built.logins] == ["registry-token-1"]
+    assert [login.token for _, login in world.engine.pushed] == ["registry-token-2"] * 2
+    assert world.engine.stopped
+
+    said = undated(world.text)
+    assert said[:4] == [
+        "Downloading source code...",
+        "Finished downloading source code",
+        "Executing step ID: build. Timeout(sec): 28800, Working directory: '', Network: ''",
+        "Scanning for dependencies...",
+    ]
+    end = said.index("The following dependencies were found:")
+    assert said[end + 1 :][:18] == [
+        "",
+        "- image:",
+        "    registry: localreg.example:7455",
+        "    repository: hello",
+        "    tag: ca1",
+        f"    digest: {digest}",
+        "  runtime-dependency:",
+        "    registry: localreg.example:7455",
+        "    repository: base/app",
+        "    tag: latest",
+        f"    digest: {BASE}",
+        "  buildtime-dependency:",
+        "  - registry: registry.hub.docker.com",
+        "    repository: library/busybox",
+        '    tag: "1.35"',
+        f"    digest: {BASE}",
+        "  git: {}",
+        "- image:",
+    ]
+    assert world.text.count("\n") == world.text.count("\r\n")
+
+
+def test_without_push_nothing_is_pushed_and_no_token_is_asked_for(world: World) -> None:
+    world.build = DockerBuild(docker_file_path="Dockerfile", image_names=("hello",))
+    assert run(world) == 0
+    assert (world.report.outcome, world.report.images) == (Outcome.SUCCEEDED, ())
+    assert (world.engine.pushed, world.logins) == ([], [])
+    assert world.report.dependencies[0].image.repository == "hello"
+
+
+def test_secret_arguments_never_reach_log_or_report(world: World) -> None:
+    secret = "s3cr3t-value"
+    world.build = DockerBuild(
+        docker_file_path="Dockerfile", arguments=(NamedValue(name="T", value=secret, is_secret=True),)
+    )
+    world.engine.builds = [Act((b"token s3cr", b"3t-value\n"), error=f"process 'echo {secret}' failed")]
+    assert run(world) == 0
+    assert secret not in world.text + world.report.model_dump_json()
+    assert "token ***" in world.text
+    assert world.report.error == "failed during run, err: process 'echo ***' failed"
+
+
+FAILURES = {
+    "missing Dockerfile": ({}, "the Dockerfile 'Dockerfile' is not in the context"),
+    "syntax error": ({"Dockerfile": "FROM scratch\nRUM x\n"}, "RUM"),
+    "base without image": ({"Dockerfile": "FROM nowhere/base:1\n"}, "nowhere/base"),
+    "not a reference": ({"Dockerfile": "FROM Nowhere/Base\n"}, "lower-case"),
+    "unknown target": ({"Dockerfile": "FROM scratch AS a\n"}, "no-such-stage"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_faulty_build_fails_with_the_reason_as_its_last_words(world: World, undated: Undated, name: str) -> None:
+    world.files, words = FAILURES[name]
+    target = "no-such-stage" if name == "unknown target" else None
+    world.build = DockerBuild(docker_file_path="Dockerfile", target=target)
+    assert run(world) == 0
+    last = undated(world.text)[-1]
+    assert last.startswith("failed to run step ID: build: ")
+    assert words in last
+    assert world.report.outcome is Outcome.FAILED
+    assert world.report.error == "failed during run, err: " + last.removeprefix("failed to run step ID: build: ")
+
+
+@pytest.mark.parametrize("name", ["Not/Lower", "a:b:c", "{{.Values.x}}", "x" * 300, ""])
+def test_an_image_name_that_is_none_fails_the_run(world: World, name: str) -> None:
+    world.build = push(name)
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.FAILED
+    assert not world.engine.built
+
+
+def test_an_unauthorized_base_names_image_and_registry(world: World) -> None:
+    world.files = {"Dockerfile": "FROM private.example/team/base:2\n"}
+    world.always["registry"] = 401
+    assert run(world) == 0
+    assert "team/base:2" in world.report.error
+    assert "private.example" in world.report.error
+
+
+def test_a_context_that_is_hostile_fails_the_run(world: World, undated: Undated) -> None:
+    world.files = {"../evil": "x"}
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.FAILED
+    assert world.report.error == "failed to download context: a name leaves the context: '../evil'"
+    assert undated(world.text)[-1] == world.report.error
+    assert not (world.directory / "evil").exists()
+
+
+def test_a_context_that_was_never_uploaded(world: World) -> None:
+    world.always["sources"] = 404
+    assert run(world) == 0
+    assert world.report.error == "failed to download context: the context was never uploaded, or is gone"
+
+
+def test_a_dockerfile_link_out_of_the_context_is_not_read(world: World) -> None:
+    (world.directory / "workspace").mkdir()
+    (world.directory / "workspace/Dockerfile").symlink_to("/etc/passwd")
+    world.grant["source"] = Source()
+    assert run(world) == 0
+    assert "leaves the context" in world.report.error
+
+
+@pytest.mark.parametrize("what", ["files", "remote"])
+def test_what_this_builder_cannot_do_yet_ends_in_a_sentence(world: World, what: str) -> None:
+    if what == "files":
+        world.grant["work"] = Work()
+    else:
+        world.grant["source"] = Source(location="https://git.example/a.git", token="t0ken-of-git")
+    assert run(world) == 0
+    assert "this builder knows" in world.report.error
+    assert world.report.error in world.text
+
+
+def test_a_failed_push_is_tried_three_times(world: World) -> None:
+    world.build = push("hello")
+    world.engine.pushes = [Act(error="connection reset")]
+    assert asyncio.run(_impatient(world)) == 0
+    assert world.report.error == (
+        f"failed during run, err: failed to push images successfully: {REGISTRY}/hello:latest: connection reset"
+    )
+    assert len(world.engine.pushed) == 3
+    assert world.report.images == ()
+
+
+async def _impatient(world: World) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("builder.steps._PUSH_DELAY", 0.001)
+        return int(await asyncio.wait_for(world.live(), 10))
+
+
+def test_a_registry_with_another_digest_than_was_built_fails_the_run(world: World) -> None:
+    world.build = push("hello")
+    world.manifests["hello:latest"] = BASE
+    assert run(world) == 0
+    assert f"the registry has {BASE}" in world.report.error
+    assert world.report.outcome is Outcome.FAILED
+
+
+def test_the_default_frontend_is_replaced_by_the_built_in_one(world: World) -> None:
+    world.files = {"Dockerfile": "# syntax=docker/dockerfile:1.7\n# escape=`\nFROM scratch\n"}
+    assert run(world) == 0
+    assert world.engine.built[0].dockerfile == "# \n# escape=`\nFROM scratch\n"
+    assert "instead of docker/dockerfile:1.7" in world.text
+
+
+def test_another_frontend_is_left_alone(world: World) -> None:
+    world.files = {"Dockerfile": "# syntax=frontends.example/mine:1\nFROM scratch\n"}
+    assert run(world) == 0
+    assert world.engine.built[0].dockerfile.startswith("# syntax=frontends.example/mine:1\n")
+
+
+def test_the_timeout_ends_the_run(world: World) -> None:
+    world.grant["timeout_seconds"] = 1
+    world.engine.builds = [Act((b"started\n",), hang=True)]
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.TIMEOUT
+    assert world.report.error == "failed during run, err: context deadline exceeded"
+    assert world.engine.killed == 1
+
+
+@pytest.mark.parametrize("call", ["login", "report"])
+def test_a_fence_at_a_call_reports_nothing(world: World, call: str) -> None:
+    world.build = push("hello")
+    world.always[call] = 409
+    assert run(world) == 0
+    assert world.reports == []
+    assert world.engine.stopped
+    assert len(world.engine.pushed) == (call == "report")
+
+
+@pytest.mark.parametrize(("call", "status"), [("heartbeat", 409), ("heartbeat", 401), ("logs", 412)])
+def test_a_fence_in_the_background_kills_the_step(world: World, call: str, status: int) -> None:
+    def fence(request: httpx.Request) -> httpx.Response:
+        if world.engine.entered.is_set():
+            return httpx.Response(status)
+        answer: httpx.Response = world.ordinary(call, request)
+        return answer
+
+    world.engine.builds = [Act((b"started\n",), hang=True)]
+    world.always[call] = fence
+    assert run(world) == 0
+    assert (world.reports, world.result) == ([], None)
+    assert (world.engine.killed, world.engine.stopped) == (1, True)
+
+
+def test_a_signal_stops_everything(world: World) -> None:
+    world.engine.builds = [Act(hang=True)]
+
+    async def told_to_stop() -> None:
+        task = asyncio.create_task(world.live())
+        await world.engine.entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(asyncio.wait_for(told_to_stop(), 10))
+    assert (world.engine.killed, world.engine.stopped, world.reports) == (1, True, [])
+
+
+@pytest.mark.parametrize("status", [401, 410])
+def test_a_builder_without_a_run_leaves_quietly(world: World, status: int) -> None:
+    world.scripted["claim"] = [204, 204, status]
+    assert run(world) == 0
+    assert world.calls == ["claim"] * 3
+    assert world.engine.stopped
+
+
+def test_claims_survive_a_network_and_an_app_that_are_away(world: World) -> None:
+    world.scripted["claim"] = [httpx.ConnectError("down"), 503, httpx.ReadTimeout("late"), 204]
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.SUCCEEDED
+
+
+def test_a_report_is_sent_until_it_is_accepted(world: World) -> None:
+    world.scripted["results"] = [httpx.ReadTimeout("?"), 503]
+    world.scripted["report"] = [httpx.ConnectError("down"), 500]
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.SUCCEEDED
+    assert world.calls.count("report") == 3
+
+
+def test_a_result_that_is_already_there_does_not_keep_the_report_back(world: World) -> None:
+    world.result = b"{}"
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.SUCCEEDED
+
+
+def test_a_missed_heartbeat_is_no_reason_to_stop(world: World) -> None:
+    world.scripted["heartbeat"] = [httpx.ConnectError("down"), 503]
+    world.engine.builds = [Act(hang=True)]
+
+    async def live() -> None:
+        task = asyncio.create_task(world.live())
+        await world.called("heartbeat", 4)
+        world.always["heartbeat"] = 409
+        assert await task == 0
+
+    asyncio.run(asyncio.wait_for(live(), 10))
+    assert world.engine.killed == 1
+
+
+def test_an_engine_that_cannot_run_here_ends_the_run_in_error(world: World) -> None:
+    world.engine.start_error = EngineUnavailable("dockerd cannot run here: no overlay")
+    world.engine.builds = [Act()]
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.ERROR
+    assert "no overlay" in world.report.error
+    assert world.text.rstrip().endswith("no overlay")
+
+
+def test_the_log_goes_on_where_it_stood(world: World) -> None:
+    world.log += b"Waiting for an agent...\r\n"
+    world.grant["log_position"] = len(world.log)
+    assert run(world) == 0
+    assert world.text.startswith("Waiting for an agent...\r\n2")
+    assert world.report.outcome is Outcome.SUCCEEDED
+
+
+def test_no_token_is_said_anywhere(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    world.build = push("hello")
+    world.engine.builds = [Act((b"run-token-of-ca1\n",))]
+    world.engine.pushes = [Act((b"registry-token-1\n",))]
+    assert run(world) == 0
+    everything = world.text + world.report.model_dump_json() + "".join(capfd.readouterr())
+    assert "run-token-of-ca1" not in everything
+    assert "registry-token-1" not in everything
+    assert "group-token" not in everything
