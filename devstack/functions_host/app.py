@@ -12,6 +12,7 @@ from devstack.functions_host import worker
 from devstack.functions_host.app_settings import read_local_settings
 from devstack.functions_host.errors import FunctionsInError
 from devstack.functions_host.host_json import HostJson, read_host_json
+from devstack.functions_host.invoker import log
 from devstack.functions_host.routing import RouteTable
 from devstack.functions_host.triggers import CannotLoad, Function, HttpTrigger, read_function
 
@@ -54,6 +55,8 @@ async def load(root: Path) -> App:
     problems: list[tuple[str, str]] = []
     functions: dict[str, Function] = {}
     for found in await worker.index_functions(root):
+        if found.retry_options is not None:
+            log.warning("the retry policy of %s is not applied by this host", found.name)
         try:
             functions[found.name] = read_function(
                 found.name,

@@ -137,6 +137,7 @@ class RpcFunctionMetadata(_Message):
     name: str
     function_id: str
     raw_bindings: list[str]
+    retry_options: "RpcRetryOptions | None"
 
 
 class InvocationResponse(_Message):

@@ -39,30 +39,64 @@ def _fails(workshop: Any, root: Path, *arguments: str, **environment: str) -> st
     return done.stderr
 
 
+def _queue(name: str, queue: str, connection: str) -> str:
+    return f"""
+@app.queue_trigger("m", {queue!r}, {connection!r})
+def {name}(m: func.QueueMessage) -> None: ...
+"""
+
+
+def _timer(name: str, schedule: str) -> str:
+    return f"""
+@app.timer_trigger("t", {schedule!r})
+def {name}(t: func.TimerRequest) -> None: ...
+"""
+
+
+def test_every_function_in_error_is_named_with_its_reason(workshop: Any) -> None:
+    blob = '@app.blob_trigger("b", "c/{n}", "Mine")\ndef of_blob(b: func.InputStream) -> None: ...\n'
+    parts = [
+        _http("reserved", "administrators"),
+        _http("constraint", "a/{x:nope}"),
+        _http("conflict_a", "same"),
+        _http("conflict_b", "SAME"),
+        _timer("schedule", "whenever"),
+        _timer("no_storage", "0 * * * * *"),
+        _queue("no_connection", "q", "Mine"),
+        _queue("no_setting", "%Q%", "Mine"),
+        blob,
+        _http("fine", "fine"),
+    ]
+    told = _fails(workshop, workshop.write("".join(parts))).splitlines()
+    reasons = {
+        "reserved": "built in routes",
+        "constraint": "nope",
+        "conflict_b": "'conflict_a'",
+        "schedule": "whenever",
+        "no_storage": "AzureWebJobsStorage",
+        "no_connection": "'Mine'",
+        "no_setting": "%Q%",
+        "of_blob": "blobtrigger",
+    }
+    problems = [line for line in told if " is in error: " in line]
+    assert len(problems) == len(reasons)
+    for name, reason in reasons.items():
+        (problem,) = [line for line in problems if line.startswith(f"The '{name}' function is in error: ")]
+        assert reason in problem
+
+
 @pytest.mark.parametrize(
     ("code", "reasons"),
     [
-        (_http("f", "administrators"), ["'f'", "built in routes"]),
-        (_http("f", "a/{x:nope}"), ["'f'", "nope"]),
-        (_http("f", "same") + _http("g", "SAME"), ["'g'", "'f'", "conflicts"]),
-        (_http("f", "admin") + _http("g", "runtime"), ["'f'", "'g'"]),
-        (_http("f", "a", REQUEST + ", other: str"), ["f", "other"]),
-        (_http("f", "a", "req: int"), ["f", "req"]),
+        (_http("f", "a", REQUEST + ", other: str"), ["the f function", "other"]),
+        (_http("f", "a", "req: int"), ["the f function", "req"]),
         (_http("f", "a") + "other = func.FunctionApp()", ["More than one"]),
         (_http("same", "a") + _http("same", "b"), ["same"]),
-        ("import nothing_of_that_name", ["nothing_of_that_name"]),
+        ("import nothing_of_that_name", ["function_app.py", "nothing_of_that_name"]),
         ("", ["No functions found"]),
-        ('@app.timer_trigger("t", "whenever")\ndef f(t: func.TimerRequest) -> None: ...', ["'f'", "whenever"]),
-        (
-            '@app.timer_trigger("t", "0 * * * * *")\ndef f(t: func.TimerRequest) -> None: ...',
-            ["'f'", "AzureWebJobsStorage"],
-        ),
-        ('@app.queue_trigger("m", "q", "Mine")\ndef f(m: func.QueueMessage) -> None: ...', ["'f'", "'Mine'"]),
-        ('@app.queue_trigger("m", "%Q%", "")\ndef f(m: func.QueueMessage) -> None: ...', ["'f'", "%Q%"]),
-        ('@app.blob_trigger("b", "c/{n}", "Mine")\ndef f(b: func.InputStream) -> None: ...', ["'f'", "blobtrigger"]),
     ],
 )
-def test_a_function_in_error_stops_the_start(workshop: Any, code: str, reasons: list[str]) -> None:
+def test_what_the_worker_refuses_stops_the_start(workshop: Any, code: str, reasons: list[str]) -> None:
     told = _fails(workshop, workshop.write(code))
     assert [reason for reason in reasons if reason not in told] == []
 

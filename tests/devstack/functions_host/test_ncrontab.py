@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devstack.functions_host.ncrontab import BadSchedule, Schedule
@@ -94,6 +94,7 @@ def test_frequent_means_more_than_once_a_minute(expression: str, frequent: objec
 _minute = st.integers(0, 59)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(_minute, min_size=1, max_size=3),
     st.lists(st.integers(0, 23), min_size=1, max_size=2),
