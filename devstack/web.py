@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -159,9 +160,7 @@ async def serve(listeners: Sequence[Listener]) -> None:
 
 @contextmanager
 def running(listener: Listener) -> Iterator[None]:
-    """Serve on a thread while the block runs; for tests."""
-    from threading import Thread  # noqa: PLC0415 - only tests need threads of their own
-
+    """Serve on a thread while the block runs, as a test needs it."""
     server = _server(listener)
     thread = Thread(target=server.run, daemon=True)
     thread.start()

@@ -17,6 +17,8 @@ START_SECONDS = 60
 AZURITE_STOP_SECONDS = 60
 """Azurite writes its tables to disk when asked to end, and loses up to 5 s of writes when killed."""
 GROUPS_STOP_SECONDS = 60
+FUNCTIONS_STOP_SECONDS = 45
+"""A builder's claim is held open for up to 20 s, and the host ends what it has begun."""
 STOP_SECONDS = 20
 
 
@@ -118,4 +120,4 @@ def _functions_host(layout: Layout, ports: Ports, credentials: Credentials, base
     )
     settings = functions_settings(layout, ports, credentials)
     ready = HttpCheck(ports.functions, "/metadata/endpoints?api-version=2022-09-01", layout.tls.authority)
-    return Service("functions", "functions host", argv, {**base, **settings}, ready)
+    return Service("functions", "functions host", argv, {**base, **settings}, ready, FUNCTIONS_STOP_SECONDS)
