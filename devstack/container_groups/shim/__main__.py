@@ -14,6 +14,7 @@ from devstack.container_groups.shim import kernel
 from devstack.container_groups.shim.container import Container
 from devstack.container_groups.shim.forwarding import new_forwarding
 from devstack.container_groups.shim.network import (
+    DNS_PORT,
     Forward,
     Network,
     NetworkPlan,
@@ -53,8 +54,9 @@ def _serve(plan: NetworkPlan, network: Network) -> None:
         forwarding.serve(forward, listener)
     resolvers = parse_resolvers(Path("/etc/resolv.conf").read_text(encoding="utf-8"))
     for resolver in resolvers[:1]:
-        forwarding.serve(Forward(plan.resolver, 53, resolver, 53), network.dns_streams)
-    Resolver(network.dns_datagrams, plan.hosts, resolvers).start()
+        forwarding.serve(Forward(plan.resolver, DNS_PORT, resolver, DNS_PORT), network.dns_streams)
+    upstream = tuple((resolver, DNS_PORT) for resolver in resolvers)
+    Resolver(network.dns_datagrams, plan.hosts, upstream).start()
 
 
 def _look_after(container: Container, network: Network, channel: socket.socket) -> None:

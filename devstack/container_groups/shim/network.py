@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+DNS_PORT = 53
+
 _SIOCADDRT = 0x890B
 _SIOCSIFADDR = 0x8916
 _SIOCSIFFLAGS = 0x8914
@@ -73,8 +75,8 @@ def open_network(plan: NetworkPlan) -> Network:
         return Network(
             namespace=os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC),
             listeners=tuple((forward, _listen(forward.listen_address, forward.port)) for forward in plan.forwards),
-            dns_datagrams=_bind(plan.resolver, 53),
-            dns_streams=_listen(plan.resolver, 53),
+            dns_datagrams=_bind(plan.resolver, DNS_PORT),
+            dns_streams=_listen(plan.resolver, DNS_PORT),
         )
 
     return _on_own_thread(make)

@@ -35,7 +35,7 @@ class Resolver:
 
     datagrams: socket.socket
     hosts: Mapping[str, str]
-    upstream: tuple[str, ...]
+    upstream: tuple[tuple[str, int], ...]
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _pending: dict[socket.socket, _Pending] = field(default_factory=dict)
 
@@ -76,9 +76,10 @@ class Resolver:
         for number in range(turn, len(self.upstream)):
             with contextlib.suppress(OSError):
                 address = self.upstream[number]
-                upstream = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+                family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+                upstream = socket.socket(family, socket.SOCK_DGRAM)
                 try:
-                    upstream.connect((address, 53))
+                    upstream.connect(address)
                     upstream.send(message)
                 except OSError:
                     upstream.close()
