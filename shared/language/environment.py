@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from shared.language.errors import TaskInvalid
 
 
-def merge(common: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
-    """Append to `own` what only `common` names; `own` wins.
+def split(common: Sequence[str]) -> tuple[str, ...]:
+    """Split items at commas, as those of a merge's source are: `A=1,B=2` sets two variables."""
+    return tuple(part for item in common for part in item.split(","))
 
-    Items of `common` are split at commas, so that `A=1,B=2` sets two variables; those of `own` stay whole.
+
+def merge(common: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """Append to `own` what only `common`, already split, names; `own` wins and its items stay whole.
+
     Nothing is checked when there is nothing to merge.
 
     Raises:
@@ -19,7 +23,7 @@ def merge(common: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
         return tuple(own)
     names = {_name(item, "step") for item in own}
     merged = list(own)
-    for item in (part for entry in common for part in entry.split(",")):
+    for item in common:
         name = _name(item, "task")
         if name not in names:
             names.add(name)

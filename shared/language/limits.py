@@ -8,3 +8,7 @@ NODES = 20_000
 """YAML nodes of a document, those repeated through anchors included."""
 DEPTH = 100
 """How deep YAML may nest."""
+VARIABLES = 50_000
+"""Environment variables of all steps together, after those of the task were merged in."""
+HINTS = 20
+"""Unknown properties for which a near name is looked for."""

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from shared.language import docker_flags, environment, validation
+from shared.language import docker_flags, environment, limits, validation
 from shared.language.aliases import Aliases
-from shared.language.errors import TaskInvalid
+from shared.language.errors import TaskInvalid, TaskTooLarge
 from shared.language.plan import AnyStep, BuildStep, CmdStep, Network, Plan, PushStep
 from shared.language.task import RawStep, RawTask
 
@@ -67,9 +67,9 @@ class _Planner:
     def plan(self) -> tuple[Plan, tuple[str, ...]]:
         task = self._task
         version = validation.check_version(task.version)
-        common = environment.merge(self._surroundings.environment, task.env)
+        common = environment.merge(environment.split(self._surroundings.environment), task.env)
         ids = [step.id or f"acb_step_{index}" for index, step in enumerate(task.steps)]
-        environments = [self._environment(common, step, ids[index]) for index, step in enumerate(task.steps)]
+        environments = self._environments(environment.split(common), ids)
         steps: list[AnyStep] = []
         known: set[str] = set()
         for step, step_id, own in zip(task.steps, ids, environments, strict=True):
@@ -90,6 +90,11 @@ class _Planner:
             volumes=task.volumes,
         )
         return plan, tuple(self._warnings)
+
+    def _environments(self, common: tuple[str, ...], ids: list[str]) -> list[tuple[str, ...]]:
+        if len(common) * len(ids) > limits.VARIABLES:
+            raise TaskTooLarge(f"the steps have more than {limits.VARIABLES} environment variables together")
+        return [self._environment(common, step, step_id) for step, step_id in zip(self._task.steps, ids, strict=True)]
 
     def _environment(self, common: tuple[str, ...], step: RawStep, step_id: str) -> tuple[str, ...]:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.language import document
+from shared.language import document, limits
 from shared.language.decoding import Decoder, is_null
 from shared.language.document import Node
 from shared.language.errors import TaskInvalid
@@ -90,9 +90,16 @@ class _Reader:
                 found[name] = take(self, value)
             else:
                 self.warnings.append(
-                    f'line {line}: property "{key}" {where} is not known and is ignored{_hint(key, fields)}'
+                    f'line {line}: property "{key}" {where} is not known and is ignored{self._hint(key, fields)}'
                 )
         return found
+
+    def _hint(self, key: str, fields: _Fields) -> str:
+        if len(self.warnings) >= limits.HINTS:
+            return ""
+        folded = {name.lower(): name for name in fields}
+        near = difflib.get_close_matches(key[:40].lower(), folded, n=1, cutoff=0.75)
+        return f' (did you mean "{folded[near[0]]}"?)' if near else ""
 
     def objects[T](self, node: Node, kind: str, make: Callable[["_Reader", Node, int], T]) -> tuple[T, ...]:
         """Take a list of maps."""
@@ -113,12 +120,6 @@ def read(text: str) -> RawTask:
     found = reader.object(root, _TASK, kind="graph.Task", where="of the task") if root else {}
     reader.decoder.check()
     return RawTask(**found, warnings=tuple(reader.warnings))
-
-
-def _hint(key: str, fields: _Fields) -> str:
-    folded = {name.lower(): name for name in fields}
-    near = difflib.get_close_matches(key[:40].lower(), folded, n=1, cutoff=0.75)
-    return f' (did you mean "{folded[near[0]]}"?)' if near else ""
 
 
 def _string(reader: _Reader, node: Node) -> object:

@@ -4,8 +4,11 @@
 they stand for.
 """
 
+import re
+
 from shared.language.errors import TaskInvalid
 
+_PLAIN = re.compile(r"""[^\s'"\\$`]*""")
 _BLANKS = " \t\r\n"
 _CLOSING = {"(": ")", "{": "}"}
 _IN_DOUBLE_QUOTES = '$`"\\\n'
@@ -63,8 +66,10 @@ class _Splitter:
                 start = self._at
                 self._until("`", "no closing backquote")
                 return self._text[start : self._at]
-        self._at += 1
-        return character
+        start, self._at = self._at, self._at + 1
+        plain = _PLAIN.match(self._text, self._at)
+        self._at = plain.end() if plain else self._at
+        return self._text[start : self._at]
 
     def _until(self, mark: str, problem: str) -> str:
         end = self._text.find(mark, self._at + 1)

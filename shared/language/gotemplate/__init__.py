@@ -36,7 +36,8 @@ def render(source: str, data: Map, *, name: str, clock: Clock = _epoch) -> str:
     known = functions.functions(clock)
     callees = {word: Callee(word, function) for word, function in known.items()}
     try:
-        template = parse(source, name, {*known, "and", "or"})
-        return Execution(template, callees, Meter()).run(copy.deepcopy(data))
+        meter = Meter()
+        template = parse(source, name, {*known, "and", "or"}, meter)
+        return Execution(template, callees, meter).run(copy.deepcopy(data))
     except RecursionError:
         raise TaskTooLarge("the template is nested too deeply") from None

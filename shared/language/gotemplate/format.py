@@ -12,7 +12,9 @@ from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Value, Version, type_of
 
 _DIRECTIVE = re.compile(
-    r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d+)?(?P<point>\.(?P<precision>\*|\d+)?)?(?P<verb>.)?", re.DOTALL
+    r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d+)?(?P<point>\.(?P<precision>\*|\d+)?)?"
+    r"(?:\[(?P<index>\d{1,4})\])?(?P<verb>.)?",
+    re.DOTALL,
 )
 _LARGEST_WIDTH = 1_000_000  # Go's own limit: beyond it fmt prints %!(BADWIDTH)
 _PLAIN_EXPONENTS = range(-4, 6)  # of `%v`; strconv.FormatFloat(number, 'g', -1, 64)
@@ -138,6 +140,7 @@ class _Printer:
     def __init__(self, values: list[Value], meter: Meter) -> None:
         self._values = values
         self._next = 0
+        self._reordered = False
         self._meter = meter
         self._problem = ""
 
@@ -149,7 +152,7 @@ class _Printer:
             at = match.end()
         pieces.append(layout[at:])
         rest = self._values[self._next :]
-        if rest:
+        if rest and not self._reordered:
             extra = ", ".join(_typed(value, self._meter) for value in rest)
             pieces.append(f"%!(EXTRA {extra})")
         text = "".join(pieces)
@@ -168,8 +171,10 @@ class _Printer:
             return self._problem + "%!(NOVERB)"
         if verb == "%":
             return self._problem + "%"
-        if self._next >= len(self._values):
-            return f"{self._problem}%!{verb}(MISSING)"
+        if match["index"]:
+            self._next, self._reordered = int(match["index"]) - 1, True
+        if not 0 <= self._next < len(self._values):
+            return f"{self._problem}%!{verb}({'BADINDEX' if match['index'] else 'MISSING'})"
         flags = match["flags"] + ("-" if width < 0 else "")
         value = self._values[self._next]
         self._next += 1

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from shared.language.errors import TaskTooLarge
 
-STEPS = 100_000
-"""Nodes evaluated and values visited per template, a few microseconds each."""
-CHARACTERS = 4_000_000
-"""Characters that all texts made by one template may hold together, intermediate ones included."""
+STEPS = 50_000
+"""Tokens read, nodes evaluated and values visited per template, about ten microseconds each."""
+CHARACTERS = 1_500_000
+"""Characters that one template may read and write, those of arguments and intermediate texts included."""
 
 
 @dataclass

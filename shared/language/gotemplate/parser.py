@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from shared.language.errors import TemplateError
 from shared.language.gotemplate import constants
 from shared.language.gotemplate.lexer import Kind, Lexer, Token
+from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.nodes import (
     Action,
     Block,
@@ -34,21 +35,23 @@ _END_OF_COMMAND = frozenset((Kind.RIGHT, Kind.CLOSE))
 _RANGE_VARIABLES = 2
 
 
-def parse(text: str, name: str, functions: Collection[str]) -> Template:
-    """Parse `text`; `functions` are the names that it may call.
+def parse(text: str, name: str, functions: Collection[str], meter: Meter) -> Template:
+    """Parse `text`; `functions` are the names that it may call, `meter` pays for the tokens.
 
     Raises:
         TemplateError: with Go's text, `template: NAME:LINE: …`.
+        TaskTooLarge: the meter ran out.
 
     """
-    return _Parser(text, name, functions).template()
+    return _Parser(text, name, functions, meter).template()
 
 
 class _Parser:
-    def __init__(self, text: str, name: str, functions: Collection[str]) -> None:
+    def __init__(self, text: str, name: str, functions: Collection[str], meter: Meter) -> None:
         self._source = text
         self._name = name
         self._functions = functions
+        self._meter = meter
         self._tokens = Lexer(text).tokens()
         self._ahead: list[Token] = []
         self._last = Token(Kind.TEXT, "", 0, 1)
@@ -65,6 +68,8 @@ class _Parser:
     # Tokens
 
     def _next(self) -> Token:
+        if not self._ahead:
+            self._meter.work()
         self._last = self._ahead.pop() if self._ahead else next(self._tokens)
         return self._last
 

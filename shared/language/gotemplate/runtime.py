@@ -329,10 +329,13 @@ class _Scope:
             return self._short_circuit(dot, node, command, final)
         callee = self._execution.functions[node.name]
         arguments = self._arguments(dot, callee, command, final)
+        self._meter.text(sum(len(argument) for argument in arguments if isinstance(argument, str | list | dict)))
         try:
             return callee.function(*([self._meter] if callee.metered else []), *arguments)
         except FunctionError as error:
             raise self._error(command, f"error calling {node.name}: {error}") from None
+        except (ArithmeticError, ValueError) as error:
+            raise self._error(command, f"error calling {node.name}: value out of range") from error
 
     def _short_circuit(self, dot: Value, node: Identifier, command: Command, final: _Final) -> Value:
         words = command.words[1:]

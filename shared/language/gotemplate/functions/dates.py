@@ -14,6 +14,7 @@ _ELEMENT = re.compile(
     r"|[.,]0+(?!\d)|[.,]9+(?!\d)|[1-5]|02"
 )
 _HOUR12 = 12
+_LONGEST = 100
 _FORMATS: Mapping[str, str] = {
     "January": "%B",
     "Jan": "%b",
@@ -134,10 +135,12 @@ def parsed(pattern: str, text: str) -> datetime:
         "-0700": "%z",
         "Z0700": "%z",
     }
+    if len(pattern) > _LONGEST:
+        raise FunctionError("the layout is too long")
     plain = _ELEMENT.sub(lambda match: formats.get(match[0], match[0]), pattern.replace("%", "%%"))
     try:
         moment = datetime.strptime(text, plain)  # noqa: DTZ007 - the zone is set below when the layout has none
-    except ValueError:
+    except (ValueError, re.error):
         return datetime(1, 1, 1, tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -101,16 +101,18 @@ def _regex_split(meter: Meter, pattern: str, text: str, limit: int) -> list[Valu
     regex = _compiled(meter, pattern)
     if limit == 0:
         return []
+    if pattern and not text:
+        return [""]
     parts: list[Value] = []
     start, end = 0, 0
-    for found in regex.matches(text) if pattern and text else ():
+    for found in regex.matches(text):
         if limit > 0 and len(parts) == limit - 1:
             break
         end = found[0] or 0
         if found[1]:
             parts.append(text[start:end])
         start = found[1] or 0
-    if end != len(text) or not text:
+    if end != len(text):
         parts.append(text[start:])
     return parts
 

@@ -91,7 +91,7 @@ def _lower(text: str) -> str:
 
 
 def _title(text: str) -> str:
-    return re.sub(r"(?<![\w'])\w", lambda match: _upper(match[0]), text)
+    return re.sub(r"(?<!\w)\w", lambda match: _upper(match[0]), text)
 
 
 def _untitle(text: str) -> str:
@@ -163,8 +163,9 @@ def _plural(one: str, many: str, count: int) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Split at separators and where the case changes, as `HTTPServer` and `FirstName`."""
-    return re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[^A-Z\s_\-.]+|[A-Z]+", text)
+    """Split at every separator and where the kind of letter changes: `HTTP20xOK` is HTTP, 20x, OK."""
+    pieces = (re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+|[A-Z]+", part) or [""] for part in re.split(r"[\s_\-]", text))
+    return [word for words in pieces for word in words]
 
 
 def _snake_case(text: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Function, FunctionError, Version
 
 _VERSION = re.compile(
@@ -18,6 +19,7 @@ _CONSTRAINT = re.compile(
 )
 _HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)")
 _PARTS = 3
+_LONGEST = 256
 
 
 def parse(text: str) -> Version:
@@ -27,7 +29,7 @@ def parse(text: str) -> Version:
         FunctionError: not a version.
 
     """
-    match = _VERSION.fullmatch(text)
+    match = _VERSION.fullmatch(text[: _LONGEST + 1])
     if not match:
         raise FunctionError("Invalid Semantic Version")
     return Version(
@@ -114,7 +116,10 @@ def _semver(text: str) -> Version:
     return parse(text)
 
 
-def _compare(constraint: str, text: str) -> bool:
+def _compare(meter: Meter, constraint: str, text: str) -> bool:
+    if len(constraint) > _LONGEST:
+        raise FunctionError("improper constraint: it is too long")
+    meter.work(len(constraint))
     version = parse(text)
     return any(_satisfies(alternative, version) for alternative in constraint.split("||"))
 
