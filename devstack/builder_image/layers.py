@@ -5,6 +5,7 @@ per requirements file) and the agent itself (well under a second, whenever its s
 named by a hash of what it is made from and never changed afterwards: containers may be running on it.
 """
 
+import compileall
 import hashlib
 import platform
 import shutil
@@ -123,8 +124,7 @@ def _compile(root: Path) -> None:
     """Compile for the builder's own paths. Byte code is the same in every 3.13."""
     if sys.version_info[:2] != (3, 13):
         return
-    options = ["-q", "-s", str(root), "-p", "/", str(root / _HOME)]
-    run([sys.executable, "-m", "compileall", *options], "Compiling the builder's agent")
+    compileall.compile_dir(root / _HOME, quiet=2, stripdir=root, prependdir="/")
 
 
 def _forget_old(cache: Path) -> None:

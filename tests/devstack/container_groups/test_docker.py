@@ -37,7 +37,7 @@ docker buildx build --progress=plain --provenance=false -t probe /context 2>&1
 docker run --rm probe cat /names
 docker run --rm probe nc -w 5 REGISTRY PORT
 docker run --rm probe nc -w 5 127.0.0.1 PORT || echo "own loopback only"
-docker run --rm --privileged probe mount -t tmpfs none /mnt
+docker run --rm --privileged probe sh -c "mkdir /m && mount -t tmpfs none /m"
 docker run --rm --memory 64m --cpus 0.5 probe true
 echo finished
 """.replace("REGISTRY", REGISTRY)
