@@ -163,8 +163,10 @@ class Graph:
         return number if 0 <= number < len(self._stages) else None
 
     def _refuse_circles(self) -> None:
+        """Refuse circles of what is copied and mounted, reached or not; one through a FROM matters once reached."""
         edges = {
-            index: [need.stage for need in needs if need.stage is not None] for index, needs in enumerate(self.needs)
+            index: [need.stage for need in needs[1:] if need.stage is not None]
+            for index, needs in enumerate(self.needs)
         }
         try:
             TopologicalSorter(edges).prepare()
