@@ -91,12 +91,13 @@ class Graph:
         while pending:
             index = pending.pop()
             for need in self.needs[index]:
-                if need.stage is None or need.stage in reached:
+                if need.stage is None:
                     continue
                 if need.stage > index:
                     raise at_line(need.line, f"stage '{need.written.name}' is used before it is defined")
-                reached.add(need.stage)
-                pending.append(need.stage)
+                if need.stage not in reached:
+                    reached.add(need.stage)
+                    pending.append(need.stage)
         return sorted(reached)
 
     def origin(self, index: int) -> Need:
