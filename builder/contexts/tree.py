@@ -84,13 +84,22 @@ def read_text(root: Path, name: str, limit: int) -> str | None:
             fd = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
     except FileNotFoundError:
         return None
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise ContextRefused(f"{name!r} is not a regular file")
-        data = file.read(limit + 1)
+        data = _read(fd, limit + 1)
+    finally:
+        os.close(fd)
     if len(data) > limit:
         raise ContextRefused(f"{name!r} is longer than {limit} bytes")
     return data.decode("utf-8-sig", "replace")
+
+
+def _read(fd: int, most: int) -> bytes:
+    data = b""
+    while len(data) < most and (piece := os.read(fd, most - len(data))):
+        data += piece
+    return data
 
 
 def _resolve(root: Path, parts: tuple[str, ...]) -> tuple[str, ...]:
