@@ -7,6 +7,7 @@ named by a hash of what it is made from and never changed afterwards: containers
 
 import compileall
 import hashlib
+import os
 import platform
 import shutil
 import sys
@@ -50,8 +51,10 @@ def ensure(cache: Path, checkout: Path) -> BuilderImage:
     Needs root and debootstrap when the Debian part is missing. Raises `StackError` with the failing
     program's last words.
     """
-    layers = (agent(cache, checkout), packages(cache, checkout), debian(cache, checkout))
-    lower = tuple(str(made.ensure() / "root") for made in layers)
+    layers = [made.ensure() for made in (agent(cache, checkout), packages(cache, checkout), debian(cache, checkout))]
+    for layer in layers:
+        os.utime(layer)
+    lower = tuple(str(layer / "root") for layer in layers)
     return BuilderImage(lower=lower, command=_COMMAND, environment=_ENVIRONMENT)
 
 
@@ -128,7 +131,7 @@ def _compile(root: Path) -> None:
 
 
 def _forget_old(cache: Path) -> None:
-    """Delete agents that have not been made for a week; every edit of the source makes one."""
+    """Delete agents that no stack has started with for a week; every edit of the source makes one."""
     for path in cache.glob("builder-agent-*"):
         if path.is_dir() and time.time() - path.stat().st_mtime > _KEPT_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

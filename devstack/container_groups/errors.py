@@ -1,11 +1,12 @@
 """Every error that a caller of this service can get.
 
-ArmError
-├── BadRequest         400  `code` says what about the body
-├── Unauthenticated    401  no token, or one that does not hold
-├── NotFound           404  no such container group, container, operation or address
-├── QuotaReached       409  more groups or cores than the limit in force
-└── Throttled          429  more creations than the limit in force; `retry_after` in seconds
+    ArmError
+    ├── BadRequest         400  `code` says what about the body
+    ├── Unauthenticated    401  no token, or one that does not hold
+    ├── NotFound           404  no such container group, container, operation or address
+    ├── QuotaReached       409  more groups or cores than the limit in force
+    ├── Throttled          429  more creations than the limit in force; `retry_after` in seconds
+    └── Unavailable        503  the issuer of the callers' tokens does not answer
 
 `app` turns them into the error form of Azure Resource Manager.
 """
@@ -61,3 +62,10 @@ class Throttled(ArmError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unavailable(ArmError):
+    """Something that this service needs does not answer; the same call may succeed later."""
+
+    status = 503
+    code = "ServiceUnavailable"

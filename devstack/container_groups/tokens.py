@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jwt
 
 from devstack.container_groups.config import Config
-from devstack.container_groups.errors import Unauthenticated
+from devstack.container_groups.errors import Unauthenticated, Unavailable
 
 _LEEWAY_SECONDS = 60
 
@@ -21,13 +21,15 @@ class TokenCheck:
     keys: jwt.PyJWKClient
 
     async def check(self, authorization: str | None) -> None:
-        """Raise `Unauthenticated` unless the header carries a token that holds."""
+        """Raise `Unauthenticated` unless the header carries a token that holds, `Unavailable` without keys."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             message = "Authentication failed. The 'Authorization' header is missing."
             raise Unauthenticated(message, code="AuthenticationFailed")
         try:
             await asyncio.to_thread(self._decode, token)
+        except jwt.PyJWKClientConnectionError:
+            raise Unavailable("The keys of the token issuer cannot be read.") from None
         except jwt.PyJWTError as error:
             reason = type(error).__name__
             raise Unauthenticated(f"The access token does not hold ({reason}).") from None

@@ -63,7 +63,7 @@ class Network:
 
 def open_network(plan: NetworkPlan) -> Network:
     """Make a namespace with all listeners of `plan` bound; the caller's own namespace stays as it is."""
-    host_addresses = _addresses()
+    host_addresses = own_addresses()
 
     def make() -> Network:
         os.unshare(os.CLONE_NEWNET)
@@ -142,7 +142,7 @@ def _reject(destination: str, mask: str) -> None:
         fcntl.ioctl(control, _SIOCADDRT, route)
 
 
-def _addresses() -> set[str]:
+def own_addresses() -> set[str]:
     """Return the host's IPv4 addresses other than loopback ones, as the kernel's local routes list them."""
     found: set[str] = set()
     previous = ""

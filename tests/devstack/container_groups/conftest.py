@@ -21,14 +21,13 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     return ensure_tls(tmp_path_factory.mktemp("tls"), dt.datetime.now(dt.UTC))
 
 
-@pytest.fixture
-def make_service(tmp_path: Path, tls: TlsFiles) -> Iterator[Callable[..., Service]]:
+@pytest.fixture(scope="module")
+def make_service(tmp_path_factory: pytest.TempPathFactory, tls: TlsFiles) -> Iterator[Callable[..., Service]]:
     """Make services with configuration changes; all are ended, with their groups, afterwards."""
     made: list[Service] = []
 
     def make(**changes: Any) -> Service:
-        folder = tmp_path / f"service{len(made)}"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp("service")
         config = {
             "listen": {"port": free_port()},
             "cert": str(tls.leaf),

@@ -309,6 +309,16 @@ class TestTokens:
     def test_a_token_with_a_wrong_claim_does_not(self, tmp_path: Path, changes: dict[str, Any]) -> None:
         assert self.status(tmp_path, self.token(**changes)) == 401
 
+    def test_an_issuer_that_is_away_is_not_the_callers_fault(self, tmp_path: Path) -> None:
+        keys = jwt.PyJWKClient("http://127.0.0.1:1/keys", timeout=1)
+        check = TokenCheck("https://sts.test/t", (self.audience,), keys)
+
+        async def main() -> int:
+            async with Service(tmp_path, check=check) as service:
+                return (await service.client.get(SCOPE, headers={"Authorization": self.token()})).status_code
+
+        assert asyncio.run(main()) == 503
+
     def test_a_token_of_another_key_or_algorithm_does_not(self, tmp_path: Path) -> None:
         assert self.status(tmp_path, self.token(key=self.other)) == 401
         unsigned = jwt.encode(self.claims, "", algorithm="none")
