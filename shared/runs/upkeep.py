@@ -14,6 +14,8 @@ from shared.runs.sources import purge_sources
 from shared.settings import RegistrySettings
 
 _WARM_START = timedelta(minutes=10)
+_BROKEN_WARM_REST = timedelta(minutes=2)
+"""A builder that cannot start is not started again at once: Azure counts group creations by the hour."""
 _REQUEST_MEMORY = timedelta(days=1)
 _LOG = logging.getLogger(__name__)
 
@@ -24,10 +26,10 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
     for group in list(shop.pool.groups(registry.name.lower())):
         if not group.is_warm or group.run_id:
             continue
-        if waiting >= shop.settings.warm_builders or _is_stale(shop, group):
-            shop.pool.release(group.registry, group.name)
-        else:
+        if waiting < shop.settings.warm_builders and not _is_stale(shop, group):
             waiting += 1
+        else:
+            shop.pool.release(group.registry, group.name)
     for _ in range(shop.settings.warm_builders - waiting):
         shop.pool.start_warm(registry, shop.settings.builder_location or registry.location)
 
@@ -66,10 +68,14 @@ def _is_stale(shop: Workshop, group: Group) -> bool:
     if age > WARM_LIFE:
         return True
     try:
-        state = shop.pool.state(group.name)
+        is_gone = shop.pool.state(group.name) in {GroupState.ENDED, GroupState.ABSENT}
     except SlipwayError:
         return False
-    return state in {GroupState.ENDED, GroupState.ABSENT} or (not group.seen and age > _WARM_START)
+    if group.seen:
+        return is_gone
+    if is_gone:
+        _LOG.warning("the warm container group %s ended before its builder asked for work", group.name)
+    return age > (_BROKEN_WARM_REST if is_gone else _WARM_START)
 
 
 def _run_is_over(shop: Workshop, group: Group) -> bool:

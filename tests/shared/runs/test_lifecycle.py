@@ -295,6 +295,17 @@ def test_warm_builders_that_went_away_are_replaced(hands: "Hands") -> None:
     assert len(hands.groups.running) == 2
 
 
+def test_a_warm_builder_that_cannot_start_is_not_started_again_at_once(hands: "Hands") -> None:
+    hands.shop.settings.__dict__["warm_builders"] = 1
+    keep_warm(hands.shop, hands.registry)
+    hands.groups.running.clear()
+    keep_warm(hands.shop, hands.registry)
+    assert len(hands.groups.started) == 1
+    hands.later(minutes=3)
+    keep_warm(hands.shop, hands.registry)
+    assert len(hands.groups.started) == 2
+
+
 def test_groups_that_nobody_knows_are_removed(hands: "Hands") -> None:
     hands.groups.running["slipway-unknown"] = GroupState.RUNNING
     hands.groups.running["somebody-elses"] = GroupState.RUNNING
