@@ -9,12 +9,12 @@ from shared.grant import Image, ImageDependency
 from shared.images.references import Reference, dependency
 
 _READS_AS_OTHER: Final = re.compile(
-    r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:e[-+]?[0-9]+)?|0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_:.]*"
+    r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:e[-+]?[0-9]+)?|0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+"
     r"|true|false|yes|no|on|off|y|n|null|~|[-+]?\.(?:inf|nan)|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*",
     re.IGNORECASE,
 )
 """Texts that YAML would not read as a string: they are quoted."""
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][^\s#]*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][^\s#]*")
 
 
 def dependencies(
