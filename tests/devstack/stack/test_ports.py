@@ -26,11 +26,26 @@ def test_a_base_outside_the_range_is_refused(base: int) -> None:
 
 
 def test_a_port_in_use_is_named_with_its_purpose() -> None:
-    mine = Ports(ports.free_base())
-    ports.require_free(mine)
     with socket.socket() as taken:
-        taken.bind((ports.LOOPBACK, mine.registry))
+        taken.bind((ports.LOOPBACK, 0))
         taken.listen()
-        with pytest.raises(StackError, match=rf"Port {mine.registry} \(registry\) is in use"):
+        mine = Ports(taken.getsockname()[1] - Ports().registry + Ports().base)
+
+        with pytest.raises(StackError, match=rf"{mine.registry} \(registry\).* in use by another program"):
             ports.require_free(mine)
-        assert ports.free_base(mine.base) != mine.base
+        assert ports.free_base(mine.base, step=1) != mine.base
+
+
+def test_free_ports_are_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda _: True)
+
+    ports.require_free(Ports())
+
+    assert ports.free_base(8000) == 8000
+
+
+def test_several_ports_in_use_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in {7443, 7444})
+
+    with pytest.raises(StackError, match=r"^Ports 7444 \(Entra\), 7443 \(functions host\) are in use"):
+        ports.require_free(Ports())
