@@ -56,10 +56,10 @@ class TaskInput:
 class Loaded:
     """A plan and how it came about.
 
-    `processed` is the text after aliases, `rendered` after templates; both may hold secrets' values.
+    `processed` is the text after aliases, `rendered` after templates. `rendered` and `plan` hold the secrets' values.
     """
 
-    plan: Plan
+    plan: Plan = field(repr=False)
     warnings: tuple[str, ...]
     version: str
     processed: str

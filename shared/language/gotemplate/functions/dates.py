@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Function, FunctionError, Value
 
 type Clock = Callable[[], datetime]
@@ -154,17 +155,19 @@ class _Dates:
     def now(self) -> datetime:
         return self._clock().replace(microsecond=0)
 
-    def date(self, pattern: str, value: Value) -> str:
+    def date(self, meter: Meter, pattern: str, value: Value) -> str:
+        meter.work(len(pattern) // 4)
         return layout(pattern, self._moment(value).astimezone(UTC))
 
-    def date_in_zone(self, pattern: str, value: Value, zone: str) -> str:
+    def date_in_zone(self, meter: Meter, pattern: str, value: Value, zone: str) -> str:
+        meter.work(len(pattern) // 4)
         return layout(pattern, self._moment(value).astimezone(_zone(zone)))
 
-    def html_date(self, value: Value) -> str:
-        return self.date("2006-01-02", value)
+    def html_date(self, meter: Meter, value: Value) -> str:
+        return self.date(meter, "2006-01-02", value)
 
-    def html_date_in_zone(self, value: Value, zone: str) -> str:
-        return self.date_in_zone("2006-01-02", value, zone)
+    def html_date_in_zone(self, meter: Meter, value: Value, zone: str) -> str:
+        return self.date_in_zone(meter, "2006-01-02", value, zone)
 
     def ago(self, value: Value) -> str:
         return duration_text(self.now() - self._moment(value))
