@@ -1,0 +1,1 @@
+"""Measurements of the whole, against a baseline taken in the same run."""
