@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+
 from bench._stack import Stack
 
 ENGINE_ALONE = """
