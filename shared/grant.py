@@ -129,12 +129,13 @@ class RunVariables(Message):
 
 
 class Limits(Message):
-    """What a context may contain. Sizes in bytes."""
+    """What a context may contain, and how long it may take to come. Sizes in bytes."""
 
     archive_bytes: int = 4 * 1024**3
     unpacked_bytes: int = 16 * 1024**3
     entries: int = 500_000
     ratio: int = 200
+    fetch_seconds: int = 3600
 
 
 class Grant(Message):
@@ -153,6 +154,8 @@ class Grant(Message):
     timeout_seconds: int
     heartbeat_seconds: float = 2.0
     limits: Limits = Limits()
+    allowed_hosts: tuple[str, ...] = ()
+    """What the builder may fetch a context from beside public addresses: entries as `shared.network.Allowed` reads."""
     log_url: str = Field(repr=False)
     """SAS of an existing append blob, with add permission. Every append carries its append position."""
     log_position: int = 0

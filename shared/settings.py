@@ -8,8 +8,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+
+from shared.errors import InvalidRequest
+from shared.network import Allowed
 
 
 class SettingsError(Exception):
@@ -112,6 +124,9 @@ class Settings(BaseModel):
     live_logs: bool = Field(default=False, alias="SLIPWAY_LIVE_LOGS")
     """Whether az reads the log of a run that is under way through this app, which answers as soon as there is
     something new, instead of straight from storage, where az looks every two to fifteen seconds."""
+    allowed_hosts: CommaList = Field(default=(), alias="SLIPWAY_ALLOWED_HOSTS")
+    """Hosts (`git.corp.example`, `git.corp.example:8443`) and networks (`10.1.0.0/16`) inside that contexts may be
+    fetched from and that the app may call on behalf of a task, comma-separated; public addresses need no entry."""
     retention_days: int = Field(default=30, alias="SLIPWAY_RETENTION_DAYS", ge=1)
     """Days that a finished run and its log are kept, unless it is archived."""
 
@@ -121,6 +136,15 @@ class Settings(BaseModel):
     """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
     ca_bundle: Path | None = Field(default=None, alias="SLIPWAY_CA_BUNDLE")
     """PEM file of certificate authorities that are trusted beside the public ones."""
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _readable(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            Allowed.read(entries)
+        except InvalidRequest as error:
+            raise ValueError(error.message) from None
+        return entries
 
     @model_validator(mode="after")
     def _complete(self) -> "Settings":

@@ -30,8 +30,10 @@ _HOME = Path("opt/slipway")
 _AGENT_SOURCES = (
     "builder",
     "shared/__init__.py",
+    "shared/contexts.py",
     "shared/errors.py",
     "shared/grant.py",
+    "shared/network.py",
     "shared/language",
     "shared/dockerfile",
     "shared/images",

@@ -1,0 +1,37 @@
+"""A bad setting stops the start with one sentence that names it."""
+
+import pytest
+
+from shared.settings import Settings, SettingsError, read_settings
+
+REQUIRED = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "SLIPWAY_PUBLIC_URL": "https://slipway.example/",
+    "SLIPWAY_TENANT_ID": "t",
+    "SLIPWAY_AUDIENCES": "https://management.azure.com",
+    "SLIPWAY_REGISTRIES": "[]",
+    "SLIPWAY_BUILDER_RESOURCE_GROUP": "/subscriptions/s/resourceGroups/g",
+    "SLIPWAY_BUILDER_IMAGE": "slipway/builder",
+    "SLIPWAY_KEY": "x",
+}
+
+
+def read(**settings: str) -> Settings:
+    return read_settings(REQUIRED | settings)
+
+
+def test_no_inner_host_is_allowed_by_default() -> None:
+    assert read().allowed_hosts == ()
+
+
+def test_allowed_hosts_are_a_list_with_commas() -> None:
+    assert read(SLIPWAY_ALLOWED_HOSTS="git.corp.example:8443, 10.1.0.0/16").allowed_hosts == (
+        "git.corp.example:8443",
+        "10.1.0.0/16",
+    )
+
+
+@pytest.mark.parametrize("entry", ["*.corp.example", "https://git.corp.example", "10.0.0.1/8"])
+def test_an_allowed_host_that_is_none_stops_the_start(entry: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SLIPWAY_ALLOWED_HOSTS: .*is neither a host"):
+        read(SLIPWAY_ALLOWED_HOSTS=entry)
