@@ -1,5 +1,6 @@
 """The running local stack, as the benchmarks use it."""
 
+import os
 import ssl
 import subprocess
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 
 from devstack.cli.az import command
-from devstack.cli.target import Target
+from devstack.cli.target import STATE_VARIABLE, Target
 from devstack.stack import credentials, names
 from devstack.stack.layout import CHECKOUT, Layout
 from devstack.stack.ports import Ports
@@ -28,7 +29,7 @@ class Stack:
     target: Target
 
     @classmethod
-    def running(cls, state: Path = CHECKOUT / ".dev") -> "Stack":
+    def running(cls, state: Path = Path(os.environ.get(STATE_VARIABLE, CHECKOUT / ".dev"))) -> "Stack":
         """Answer the stack of this checkout. Raises SystemExit when it does not run."""
         layout = Layout(state)
         record = read(layout.record)

@@ -87,7 +87,7 @@ class Case:
             "PASSWORD": self.stack.registry_password,
             "SLIPWAY_CA_BUNDLE": self.stack.authority,
         }
-        printed = self.stack.in_group(["/opt/slipway/start", "-c", ENGINE_ALONE], environment)
+        printed = self.stack.in_group(["/usr/bin/tini", "--", "/usr/bin/python3", "-c", ENGINE_ALONE], environment)
         return float(json.loads(printed.strip().splitlines()[-1])["seconds"])
 
 

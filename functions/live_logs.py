@@ -64,7 +64,7 @@ def _get(known: Services, req: func.HttpRequest) -> func.HttpResponse:
 
 def _reader(known: Services, req: func.HttpRequest) -> tuple[str, str, str]:
     registry, run_id = req.route_params["registry"].lower(), parse_run_id(req.route_params["run"])
-    return known.log_tokens.check(req.params.get("token", ""), registry, run_id), registry, run_id
+    return known.log_tokens.check(req.params.get("sig", ""), registry, run_id), registry, run_id
 
 
 def _headers(state: BlobState, length: int) -> dict[str, str]:
@@ -83,5 +83,5 @@ def _content_range(piece: Piece) -> str:
 
 
 def live_url(public_url: str, registry: str, run_id: str, token: str) -> str:
-    """Answer the address of a live log; az takes it for a blob's."""
-    return f"{public_url}/logs/{registry}/{run_id}/rawtext.log?token={token}"
+    """Answer the address of a live log. az takes it for a blob and keeps only query members that a SAS has."""
+    return f"{public_url}/logs/{registry}/{run_id}/rawtext.log?sig={token}"

@@ -12,7 +12,7 @@ from devstack.functions_host.protos import RpcHttp, RpcHttpCookie, TypedData
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _BODILESS = {204, 205, 304}
-_OWN_HEADERS = {"content-length", "transfer-encoding", "connection"}
+_OWN_HEADERS = {"transfer-encoding", "connection"}
 
 
 @dataclass(frozen=True, slots=True)

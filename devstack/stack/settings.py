@@ -86,6 +86,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_BUILDER_PRIVILEGED": "true",
         "SLIPWAY_WARM_BUILDERS": str(WARM_BUILDERS),
         "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
+        "SLIPWAY_LIVE_LOGS": "true",
         "SLIPWAY_KEY_FILE": str(layout.app_key),
         "SLIPWAY_CA_BUNDLE": str(layout.tls.authority),
         "IDENTITY_ENDPOINT": ports.identity_endpoint,

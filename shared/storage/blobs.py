@@ -82,8 +82,9 @@ class Blobs:
 
     def read(self, container: str, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob or a part of it. Raises NotFound."""
+        part = {"offset": offset, "length": length} if offset or length is not None else {}
         with storage_faults(f"Blob {name}"):
-            return bytes(self._blob(container, name).download_blob(offset=offset or None, length=length).readall())
+            return bytes(self._blob(container, name).download_blob(**part).readall())
 
     def delete(self, container: str, name: str) -> None:
         """Delete a blob; one that is gone already is fine."""

@@ -95,6 +95,16 @@ class Table:
             for entity in self._client.query_entities(condition, parameters=parameters):
                 yield _row(entity)
 
+    def across(self, partition: str, partition_end: str, first: str, end: str) -> Iterator[Row]:
+        """Read the rows with `first <= key < end` of many partitions, `partition <= p < partition_end`, in order."""
+        condition = (
+            "PartitionKey ge @partition and PartitionKey lt @partition_end and RowKey ge @first and RowKey lt @end"
+        )
+        parameters = {"partition": partition, "partition_end": partition_end, "first": first, "end": end}
+        with storage_faults(f"Rows {first}"):
+            for entity in self._client.query_entities(condition, parameters=parameters):
+                yield _row(entity)
+
     def transaction(self, changes: Sequence[Change]) -> None:
         """Make up to 100 changes in one partition, all or none.
 

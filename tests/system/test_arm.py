@@ -90,7 +90,7 @@ def test_a_builder_door_needs_a_builders_token(stack: "Stack", owner: httpx.Clie
 def test_a_log_needs_its_address(stack: "Stack", owner: httpx.Client) -> None:
     url = f"{stack.target.ports.public_url}/logs/{names.REGISTRY}/c1/rawtext.log"
     assert owner.get(url).status_code == 403
-    assert owner.get(url, params={"token": "x.y.z"}).status_code == 403
+    assert owner.get(url, params={"sig": "x.y.z"}).status_code == 403
 
 
 def test_a_repeated_request_makes_one_run(stack: "Stack", owner: httpx.Client) -> None:

@@ -29,6 +29,10 @@ def ping(req: func.HttpRequest) -> func.HttpResponse:
 async def aping(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("async pong")
 
+@app.route("long", methods=["HEAD"])
+def long(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(headers={"Content-Length": "12345"})
+
 @app.route("echo/{x}/{*rest}")
 def echo(req: func.HttpRequest) -> func.HttpResponse:
     parts = {"method": req.method, "url": req.url, "headers": dict(req.headers), "query": dict(req.params),
@@ -136,6 +140,11 @@ def host(workshop: Any, start_host: Any) -> Any:
 def test_answers(host: Any, method: str, target: str, status: int, body: bytes) -> None:
     answer = host.request(method, target)
     assert (answer.status, answer.body) == (status, body)
+
+
+def test_head_tells_the_length_that_the_function_names(host: Any) -> None:
+    assert host.request("HEAD", "/long").header("content-length") == ["12345"]
+    assert host.request("HEAD", "/aping").header("content-length") == ["10"]
 
 
 def test_the_home_page_is_at_the_root(host: Any) -> None:
