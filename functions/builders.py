@@ -17,7 +17,7 @@ from shared.runs.dispatch import announce
 
 blueprint = func.Blueprint()
 _RUN_ROUTE = "builders/{group}/runs/{run}"
-_CLAIM_SECONDS = 20
+_CLAIM_SECONDS = 5
 _LOOK_AGAIN_SECONDS = 0.1
 _NOTHING_YET = 204
 
