@@ -9,7 +9,9 @@ PROVIDER = "Microsoft.ContainerRegistry"
 REGISTRY_TYPE = f"{PROVIDER}/registries"
 
 _RUN_ID = re.compile(r"[a-z0-9]{1,32}")
-_IMAGE_TAG = re.compile(r"[\w][\w.-]{0,127}")
+_TASK_NAME = re.compile(r"[A-Za-z0-9_-]{5,50}")
+_TASK_RUN_NAME = re.compile(r"[A-Za-z0-9-]{5,50}")
+_POOL_NAME = re.compile(r"[A-Za-z0-9-]{3,20}")
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,49 @@ def parse_run_id(text: str) -> str:
     if not _RUN_ID.fullmatch(lowered):
         raise InvalidRequest(f"'{text[:64]}' is not a run id.", target="runId")
     return lowered
+
+
+def parse_task_name(text: str, target: str = "taskName") -> str:
+    """Answer a task's name. Raises InvalidRequest when it cannot be one."""
+    if not _TASK_NAME.fullmatch(text):
+        raise InvalidRequest(
+            f"'{text[:64]}' is not a task name: it has 5 to 50 letters, digits, '-' and '_'.", target=target
+        )
+    return text
+
+
+def parse_task_run_name(text: str) -> str:
+    """Answer the name of a taskRuns resource. Raises InvalidRequest when it cannot be one."""
+    if not _TASK_RUN_NAME.fullmatch(text):
+        raise InvalidRequest(
+            f"'{text[:64]}' is not a task run name: it has 5 to 50 letters, digits and '-'.", target="taskRunName"
+        )
+    return text
+
+
+def parse_pool_name(text: str) -> str:
+    """Answer an agent pool's name. Raises InvalidRequest when it cannot be one."""
+    if not _POOL_NAME.fullmatch(text):
+        raise InvalidRequest(
+            f"'{text[:64]}' is not an agent pool name: it has 3 to 20 letters, digits and '-'.", target="agentPoolName"
+        )
+    return text
+
+
+def parse_task_id(text: str, registry: RegistryId) -> str:
+    """Answer the name in a task's resource id. Raises InvalidRequest unless it is a task of this registry."""
+    owner, found, name = _split_task_id(text)
+    if not found or not owner.same_as(registry):
+        raise InvalidRequest(
+            f"'{text[:300]}' is not the id of a task of the registry {registry.name}.", target="taskId"
+        )
+    return parse_task_name(name, "taskId")
+
+
+def _split_task_id(text: str) -> tuple[RegistryId, bool, str]:
+    head, _, name = text.rpartition("/")
+    head, _, kind = head.rpartition("/")
+    try:
+        return parse_registry_id(head), kind.lower() == "tasks", name
+    except InvalidRequest:
+        return RegistryId("", "", ""), False, ""

@@ -5,7 +5,7 @@ an offset; `properties` wraps everything but id, name and type.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -45,6 +45,43 @@ class ImageDescriptor(Wire):
     digest: str | None = None
 
 
+class BaseImage(Wire):
+    """An image that a task's images stand on: `Runtime` for the last stage's origin, `Buildtime` for others."""
+
+    type: Literal["Runtime", "Buildtime"]
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+
+class SourceTriggerCause(Wire):
+    """The commit or pull request that a run is for. `event_type` is what az prints in the TRIGGER column."""
+
+    id: str
+    event_type: str
+    commit_id: str | None = None
+    pull_request_id: str | None = None
+    repository_url: str | None = None
+    branch_name: str | None = None
+    provider_type: str | None = None
+
+
+class ImageUpdateCause(Wire):
+    """The new base images that a run is for."""
+
+    id: str
+    timestamp: ArmTime
+    images: tuple[ImageDescriptor, ...]
+
+
+class TimerCause(Wire):
+    """The timer, and the moment of its schedule, that a run is for."""
+
+    timer_trigger_name: str
+    schedule_occurrence: ArmTime
+
+
 class PlatformProperties(Wire):
     """Operating system and architecture, lower-case as az sends them."""
 
@@ -74,6 +111,9 @@ class RunProperties(Wire):
     task: str | None = None
     platform: PlatformProperties | None = None
     agent_configuration: AgentProperties | None = None
+    source_trigger: SourceTriggerCause | None = None
+    image_update_trigger: ImageUpdateCause | None = None
+    timer_trigger: TimerCause | None = None
     source_registry_auth: str | None = None
     custom_registries: tuple[str, ...] | None = None
     run_error_message: str | None = None

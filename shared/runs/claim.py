@@ -8,8 +8,8 @@ import logging
 from datetime import timedelta
 
 from shared.access.builder_tokens import Bearer, TokenUse
+from shared.arm.parts import Argument
 from shared.arm.requests import (
-    Argument,
     DockerBuildRequest,
     EncodedTaskRunRequest,
     FileTaskRunRequest,
@@ -104,6 +104,7 @@ def _grant(shop: Workshop, run: Run) -> Grant:
         platform=run.platform,
         variables=run_variables(shop.registry(run.registry), run),
         timeout_seconds=run.timeout_seconds,
+        allowed_hosts=shop.settings.allowed_hosts,
         log_url=writing_url(shop, run),
         log_position=log_size(shop, run),
         result_url=result_url(shop, run),

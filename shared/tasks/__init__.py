@@ -1,0 +1,1 @@
+"""Tasks: stored definitions of what to run, their triggers and their secrets."""

@@ -1,0 +1,89 @@
+"""What may be done to a task: make, change, delete, note what its images stand on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.arm.names import RegistryId, parse_task_name
+from shared.arm.wire import BaseImage
+from shared.errors import NotFound
+from shared.tasks.checks import parse_task
+from shared.tasks.identity import filled
+from shared.tasks.merge import merge_task
+from shared.tasks.model import TaskSpec
+from shared.tasks.record import Author, Task
+from shared.tasks.store import Content, TaskStore
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and by whom tasks are changed. `location` is the region that a task gets when none is given."""
+
+    registry: RegistryId
+    location: str
+    tenant: str
+    author: Author
+    now: datetime
+
+
+def put_task(store: TaskStore, setting: Setting, name: str, body: object) -> Task:
+    """Make a task or replace it whole; when it was made stays. Raises InvalidRequest."""
+    spec = _complete(setting, parse_task_name(name), parse_task(body))
+
+    def put(known: Content | None) -> Content:
+        if known is not None:
+            return Content(known.task.changed_to(spec, setting.now, setting.author), spec)
+        task = Task(
+            registry=setting.registry.key,
+            name=name,
+            spec=spec,
+            created=setting.now,
+            created_by=setting.author,
+            changed=setting.now,
+            changed_by=setting.author,
+        )
+        return Content(task, spec)
+
+    store.change(setting.registry.key, name, put)
+    return store.get(setting.registry.key, name)
+
+
+def patch_task(store: TaskStore, setting: Setting, name: str, body: object) -> Task:
+    """Change what is given and leave the rest. Raises NotFound or InvalidRequest."""
+
+    def patch(known: Content | None) -> Content:
+        if known is None:
+            raise NotFound(f"The task {name} does not exist.")
+        spec = _complete(setting, known.task.name, parse_task(merge_task(known.full.json_object(), body)))
+        return Content(known.task.changed_to(spec, setting.now, setting.author), spec)
+
+    store.change(setting.registry.key, name, patch)
+    return store.get(setting.registry.key, name)
+
+
+def _complete(setting: Setting, name: str, spec: TaskSpec) -> TaskSpec:
+    identity = filled(spec.identity, f"{setting.registry}/tasks/{name}", setting.tenant)
+    return spec.model_copy(update={"identity": identity, "location": spec.location or setting.location})
+
+
+def list_tasks(store: TaskStore, registry: str) -> list[Task]:
+    """Answer the tasks of a registry without their secrets, oldest first."""
+    return sorted(store.all(registry), key=lambda task: (task.created, task.key))
+
+
+def record_dependencies(
+    store: TaskStore, registry: str, name: str, run_id: str, base_images: Iterable[BaseImage]
+) -> Task | None:
+    """Note what the images of a successful run stand on, unless a later run has done so already.
+
+    Answers the changed task; None when nothing changed or the task is gone. Calling again is fine.
+    """
+    images = tuple(base_images)
+
+    def record(known: Content | None) -> Content | None:
+        if known is None or known.task.base_images_run >= run_id:
+            return None
+        noted = {"base_images": images, "base_images_run": run_id}
+        return Content(known.task.model_copy(update=noted), known.full)
+
+    return store.change(registry, name, record)

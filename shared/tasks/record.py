@@ -1,0 +1,69 @@
+"""A stored task as a value. Pure."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.arm.wire import BaseImage, SystemData
+from shared.tasks.model import Enabled, TaskProperties, TaskSpec
+
+
+class Author(BaseModel):
+    """Who made or changed a task, as `systemData` shows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: str
+
+
+class Task(BaseModel):
+    """A task without its secrets, which `TaskStore.full` opens."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    registry: str
+    """The registry's storage key: its name in lower case."""
+    name: str
+    """In the spelling of its maker; names compare without case."""
+    spec: TaskSpec
+    created: datetime
+    created_by: Author
+    changed: datetime
+    changed_by: Author
+    base_images: tuple[BaseImage, ...] = ()
+    """What the images of the last successful run stand on."""
+    base_images_run: str = ""
+    """The id of that run; empty before the first one."""
+
+    @property
+    def key(self) -> str:
+        """The storage key within the registry."""
+        return self.name.lower()
+
+    @property
+    def properties(self) -> TaskProperties:
+        """What the task is to do."""
+        return self.spec.properties
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether runs may be started."""
+        return self.properties.status is Enabled.ENABLED
+
+    @property
+    def system_data(self) -> SystemData:
+        """Who made and last changed the task, and when."""
+        return SystemData(
+            created_by=self.created_by.name,
+            created_by_type=self.created_by.kind,
+            created_at=self.created,
+            last_modified_by=self.changed_by.name,
+            last_modified_by_type=self.changed_by.kind,
+            last_modified_at=self.changed,
+        )
+
+    def changed_to(self, spec: TaskSpec, now: datetime, author: Author) -> Self:
+        """Answer the task with another content."""
+        return self.model_copy(update={"spec": spec, "changed": now, "changed_by": author})
