@@ -77,10 +77,14 @@ class Table:
         with storage_faults(f"Row {key}"):
             self._client.create_entity(_entity(partition, key, values))
 
-    def replace(self, row: Row, values: Mapping[str, Scalar]) -> None:
-        """Change a row that was read before. Raises PreconditionFailed or NotFound when it has changed or is gone."""
+    def replace(self, row: Row, values: Mapping[str, Scalar]) -> Row:
+        """Change a row that was read before and answer it as it is then.
+
+        Raises PreconditionFailed or NotFound when it has changed or is gone.
+        """
         with storage_faults(f"Row {row.key}"):
-            self._client.update_entity(_entity(row.partition, row.key, values), etag=row.etag, **_UPDATE)
+            done = self._client.update_entity(_entity(row.partition, row.key, values), etag=row.etag, **_UPDATE)
+            return Row(row.partition, row.key, values, str(done["etag"]))
 
     def delete(self, partition: str, key: str) -> None:
         """Remove a row; one that is gone already is fine."""

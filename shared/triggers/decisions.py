@@ -1,0 +1,128 @@
+"""Why a run did or did not start: one row per cause and decision, newest first for each task.
+
+Partition = registry and task. A decision is identified by its time and key, so that recording it again after a
+crash adds nothing. What is written here is read by people: reasons are sentences and hold no secret.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import batched, islice
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import Conflict, NotFound
+from shared.runs.causes import CauseKind
+from shared.storage import Delete, Row, Table
+
+MAX_REASON = 2000
+_FIRST, _END = "d", "e"
+_HORIZON = 10**14
+"""Milliseconds since 1970 that no decision reaches: keys count down from it."""
+_TRANSACTION = 100
+_READ = 1000
+
+
+class Verdict(StrEnum):
+    """What became of a cause."""
+
+    STARTED = "started"
+    JOINED = "joined"
+    """A run of the task was queued already and serves this cause too."""
+    WAITS = "waits"
+    """Something has to end first; the cause is looked at again."""
+    SUPPRESSED = "suppressed"
+    """By a rule no run comes of it."""
+    REFUSED = "refused"
+    """A run was wanted but the request for it did not hold."""
+
+
+class Decision(BaseModel):
+    """One decision about one cause of one task."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    registry: str
+    """The registry's storage key."""
+    task: str
+    at: datetime
+    """When it was taken; the same whenever the same decision is recorded again."""
+    verdict: Verdict
+    cause: CauseKind
+    trigger: str
+    """The name of the task's trigger that the cause came through."""
+    subject: str
+    """What happened, in the words of its kind: an occurrence, a commit, an image and its digest."""
+    stands_for: int = 1
+    """How many causes of the same kind and trigger the decision was taken for at once."""
+    reason: str = Field(max_length=MAX_REASON)
+    run_id: str | None = None
+    """The run that was started or joined, or that is waited for."""
+
+    @property
+    def key(self) -> str:
+        """The row's key: newest first, and the same for the same decision."""
+        passed = int(self.at.astimezone(UTC).timestamp() * 1000)
+        words = (self.verdict, self.cause, self.trigger, self.subject, self.run_id or "")
+        return f"{_FIRST}{_HORIZON - passed:015d}{hashlib.sha256('\0'.join(words).encode()).hexdigest()[:12]}"
+
+
+class DecisionStore:
+    """Reads and adds decisions."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def record(self, decision: Decision) -> None:
+        """Add a decision; one that is there already is fine."""
+        try:
+            partition = _partition(decision.registry, decision.task)
+            self._table.insert(partition, decision.key, {"decision": decision.model_dump_json()})
+        except Conflict:
+            return
+
+    def newest(self, registry: str, task: str, limit: int = 20) -> list[Decision]:
+        """Read the latest decisions about a task, newest first."""
+        rows = self._table.query(_partition(registry, task), _FIRST, _END)
+        return [_decision(row) for row in islice(rows, limit)]
+
+    def of_run(self, registry: str, task: str, run_id: str, since: datetime) -> list[Decision]:
+        """Read the decisions since a moment that name a run, newest first; of a busy task the latest thousand."""
+        rows = self._table.query(_partition(registry, task), _FIRST, _first_before(since - timedelta(milliseconds=1)))
+        return [found for found in map(_decision, islice(rows, _READ)) if found.run_id == run_id]
+
+    def purge(self, registry: str, before: datetime) -> None:
+        """Delete the decisions of a registry that were taken before a moment."""
+        old = self._table.across(f"{registry}|", f"{registry}}}", _first_before(before), _END)
+        for partition, rows in _by_partition(old):
+            for some in batched(rows, _TRANSACTION, strict=False):
+                self._remove(partition, [row.key for row in some])
+
+    def _remove(self, partition: str, keys: list[str]) -> None:
+        try:
+            self._table.transaction([Delete(partition, key) for key in keys])
+        except NotFound:
+            for key in keys:
+                self._table.delete(partition, key)
+
+
+def _partition(registry: str, task: str) -> str:
+    return f"{registry}|{task.lower()}"
+
+
+def _first_before(moment: datetime) -> str:
+    return f"{_FIRST}{_HORIZON - int(moment.timestamp() * 1000):015d}"
+
+
+def _by_partition(rows: Iterator[Row]) -> Iterator[tuple[str, list[Row]]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.partition, []).append(row)
+    return iter(found.items())
+
+
+def _decision(row: Row) -> Decision:
+    text: Any = row.values["decision"]
+    return Decision.model_validate_json(text)
