@@ -5,7 +5,6 @@ replaces that row first, by ETag, and starts the run under that request afterwar
 other, and a process that dies in between blocks the task for a moment only.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -75,7 +74,7 @@ class AutomaticRuns:
     def reserve(self, standing: Standing, request: str, now: datetime) -> bool:
         """Announce the start of a run under `request`. False when somebody else was first."""
         partition = _partition(standing.registry, standing.task)
-        values: Mapping[str, str | float] = {"request": request, "at": now.timestamp()}
+        values = _values(request, now)
         try:
             if standing.row is None:
                 self._table.insert(partition, _KEY, values)
@@ -84,6 +83,10 @@ class AutomaticRuns:
         except (Conflict, PreconditionFailed):
             return False
         return True
+
+
+def _values(request: str, now: datetime) -> dict[str, str | float]:
+    return {"request": request, "at": now.timestamp()}
 
 
 def _partition(registry: str, task: str) -> str:
