@@ -5,7 +5,7 @@ an offset; `properties` wraps everything but id, name and type.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -131,6 +131,16 @@ class SystemData(Wire):
     last_modified_by: str | None = None
     last_modified_by_type: str | None = None
     last_modified_at: ArmTime | None = None
+
+    @classmethod
+    def made(cls, name: str, kind: str, now: datetime) -> Self:
+        """Answer that of a resource that was made just now."""
+        return cls(created_by=name, created_by_type=kind, created_at=now).changed(name, kind, now)
+
+    def changed(self, name: str, kind: str, now: datetime) -> Self:
+        """Answer that of the resource after a change."""
+        changes = {"last_modified_by": name, "last_modified_by_type": kind, "last_modified_at": now}
+        return self.model_copy(update=changes)
 
 
 class RunResource(Wire):

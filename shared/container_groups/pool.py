@@ -6,7 +6,7 @@ effect: a group without a row is a leftover and may be deleted by anybody.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from shared.container_groups.spec import GroupRequest
 from shared.errors import Conflict, PreconditionFailed, SlipwayError
 from shared.settings import RegistrySettings
 from shared.storage import Row, Table
+from shared.storage.tables import Scalar
 
 _TOKEN_LIFE = timedelta(hours=24)
 WARM_LIFE = timedelta(hours=12)
@@ -33,12 +34,19 @@ class Group:
     created: datetime
     is_warm: bool
     seen: float
+    agent_pool: str
+    """Storage key of the agent pool that it belongs to; empty outside of pools."""
     row: Row
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has no run yet."""
+        return self.is_warm and not self.run_id
 
     @property
     def is_idle(self) -> bool:
         """Whether its builder is up and waits for a run."""
-        return self.is_warm and not self.run_id and self.seen > 0
+        return self.is_waiting and self.seen > 0
 
 
 class GroupPool:
@@ -50,29 +58,35 @@ class GroupPool:
         self._tokens = tokens
         self._clock = clock
 
-    def start_for(self, registry: RegistrySettings, run_id: str, attempt: int, location: str) -> str:
+    def start_for(
+        self, registry: RegistrySettings, run_id: str, attempt: int, location: str, agent_pool: str = ""
+    ) -> str:
         """Start a group for one attempt of a run and answer its name, which follows from both.
 
         Raises Throttled, Conflict or Unavailable as ContainerGroups.start does.
         """
         name = f"slipway-{registry.name.lower()}-{run_id}-{attempt}"[:63]
-        self._add(registry, name, run_id, is_warm=False)
+        self._add(registry, name, {"run": run_id, "warm": False, "pool": agent_pool})
         self._launch(registry, name, location)
         return name
 
-    def start_warm(self, registry: RegistrySettings, location: str) -> str:
+    def start_warm(self, registry: RegistrySettings, location: str, agent_pool: str = "") -> str:
         """Start a group that waits for a run, and answer its name."""
         name = f"slipway-{registry.name.lower()}-warm-{secrets.token_hex(4)}"[:63]
-        self._add(registry, name, "", is_warm=True)
+        self._add(registry, name, {"run": "", "warm": True, "pool": agent_pool})
         self._launch(registry, name, location)
         return name
 
-    def assign_idle(self, registry: str, run_id: str) -> str | None:
-        """Give the run a group that waits, and answer its name; None when none waits."""
-        for group in self.groups(registry):
+    def assign_idle(self, registry: str, run_id: str, agent_pool: str = "") -> str | None:
+        """Give the run a group that waits, and answer its name; None when none waits.
+
+        A pool's groups are given away even while they start: nobody else may have them.
+        """
+        groups = [group for group in self.groups(registry) if group.agent_pool == agent_pool]
+        for group in sorted(groups, key=lambda group: (group.run_id != run_id, not group.is_idle)):
             if group.run_id == run_id:
                 return group.name
-            if group.is_idle and self._assign(group, run_id):
+            if (group.is_idle or (agent_pool and group.is_waiting)) and self._assign(group, run_id):
                 return group.name
         return None
 
@@ -116,17 +130,15 @@ class GroupPool:
             self._table.replace(group.row, {**group.row.values, "run": run_id})
         except PreconditionFailed:
             fresh = self.find(group.registry, group.name)
-            return fresh is not None and fresh.is_idle and self._assign(fresh, run_id)
+            return fresh is not None and fresh.is_waiting and self._assign(fresh, run_id)
         except SlipwayError:
             return False
         return True
 
-    def _add(self, registry: RegistrySettings, name: str, run_id: str, *, is_warm: bool) -> None:
+    def _add(self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar]) -> None:
         created = self._clock().isoformat()
         try:
-            self._table.insert(
-                registry.name.lower(), name, {"run": run_id, "created": created, "warm": is_warm, "seen": 0.0}
-            )
+            self._table.insert(registry.name.lower(), name, {"created": created, "seen": 0.0, **values})
         except Conflict:
             return
 
@@ -149,5 +161,6 @@ def _group(row: Row) -> Group:
         created=datetime.fromisoformat(str(values["created"])),
         is_warm=bool(values["warm"]),
         seen=float(values["seen"]),
+        agent_pool=str(values.get("pool", "")),
         row=row,
     )

@@ -37,6 +37,7 @@ from shared.runs.model import Run, Status
 from shared.runs.results import result_url
 from shared.runs.sources import source
 from shared.runs.submit import open_request, run_variables
+from shared.tasks.dependencies import base_images
 
 _TOKEN_MARGIN = timedelta(hours=1)
 _LOG = logging.getLogger(__name__)
@@ -100,9 +101,10 @@ def _grant(shop: Workshop, run: Run) -> Grant:
         epoch=run.epoch,
         run_token=shop.tokens.sign(TokenUse.RUN, bearer, shop.clock(), life),
         work=_work(request),
-        source=source(shop, run.registry, request.source_location),
+        source=source(shop, run.registry, request),
         platform=run.platform,
         variables=run_variables(shop.registry(run.registry), run),
+        logins=_logins(request),
         timeout_seconds=run.timeout_seconds,
         allowed_hosts=shop.settings.allowed_hosts,
         log_url=writing_url(shop, run),
@@ -131,6 +133,15 @@ def _work(request: QuickRunRequest) -> Work:
                     values=_named(request.values),
                 )
             )
+
+
+def _logins(request: QuickRunRequest) -> tuple[RegistryLogin, ...]:
+    registries = request.credentials.custom_registries
+    return tuple(
+        RegistryLogin(registry=host, username=login.user_name.value, password=login.password.value)
+        for host, login in registries.items()
+        if login and login.user_name and login.password
+    )
 
 
 def _docker_build(request: DockerBuildRequest) -> DockerBuild:
@@ -189,7 +200,7 @@ def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
 
 def ending(told: Report) -> Ending:
     """Answer the end that a report tells of."""
-    return Ending(Status(told.outcome.value), told.error, told.images)
+    return Ending(Status(told.outcome.value), told.error, told.images, base_images(told.dependencies))
 
 
 def _own_run(shop: Workshop, bearer: Bearer) -> Run:

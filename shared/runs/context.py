@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from shared.access.builder_tokens import BuilderTokens
 from shared.access.keys import Keys
 from shared.clock import Clock
+from shared.container_groups.agent_pools import AgentPools
 from shared.container_groups.pool import GroupPool
 from shared.grant import RegistryLogin
 from shared.runs.store import RunStore
 from shared.settings import RegistrySettings, Settings
 from shared.storage import Storage
+from shared.tasks.store import TaskStore
 
 IssueLogin = Callable[[RegistrySettings, tuple[str, ...], tuple[str, ...]], RegistryLogin]
 """Answers a short-lived login of a registry for (repositories to pull, repositories to push)."""
@@ -28,6 +30,16 @@ class Workshop:
     tokens: BuilderTokens
     issue_login: IssueLogin
     clock: Clock
+
+    @property
+    def tasks(self) -> TaskStore:
+        """The stored tasks."""
+        return TaskStore(self.storage.tasks, self.keys)
+
+    @property
+    def agent_pools(self) -> AgentPools:
+        """The stored agent pools."""
+        return AgentPools(self.storage.agent_pools)
 
     def registry(self, key: str) -> RegistrySettings:
         """Answer the settings of a registry by its storage key. Raises KeyError for one that is not served."""

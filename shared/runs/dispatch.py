@@ -5,6 +5,7 @@ queued run with a slot, which the next dispatch takes up again under the same gr
 """
 
 import logging
+from collections import Counter
 
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.runs.context import Workshop
@@ -23,16 +24,38 @@ def announce(shop: Workshop, registry: str, *, delay_seconds: int = 5) -> None:
 
 
 def dispatch(shop: Workshop, registry: str) -> None:
-    """Start the registry's queued runs, oldest first, while there are slots."""
-    position = 0
+    """Start the registry's queued runs, oldest first in each lane, while there are slots."""
+    waiting: Counter[str] = Counter()
+    slots = _Slots(shop, registry)
     for active in shop.store.active(registry):
         run = _queued(shop, active)
         if run is None:
             continue
-        held = shop.store.take_slot(active, shop.settings.run_concurrency) if position == 0 else None
+        limit = slots.of(active.lane)
+        if limit is None:
+            error = f"the agent pool {run.agent_pool} does not exist any more"
+            finish(shop, registry, run.id, Ending(Status.ERROR, error))
+            continue
+        held = None if waiting[active.lane] else shop.store.take_slot(active, limit)
         if held is None or not _start(shop, run, held):
-            position += 1
-            _tell_position(shop, run, active, position)
+            waiting[active.lane] += 1
+            _tell_position(shop, run, active, waiting[active.lane])
+
+
+class _Slots:
+    """How many runs of a registry, and of each of its agent pools, may be executed at the same time."""
+
+    def __init__(self, shop: Workshop, registry: str) -> None:
+        self._shop = shop
+        self._registry = registry
+        self._known: dict[str, int | None] = {"": shop.settings.run_concurrency}
+
+    def of(self, lane: str) -> int | None:
+        """Answer the number of slots; None for an agent pool that does not exist."""
+        if lane not in self._known:
+            pool = self._shop.agent_pools.usable(self._registry, lane)
+            self._known[lane] = None if pool is None else pool.count
+        return self._known[lane]
 
 
 def _queued(shop: Workshop, active: Active) -> Run | None:
@@ -67,12 +90,13 @@ def _start(shop: Workshop, run: Run, held: Active) -> bool:
 
 
 def _group(shop: Workshop, run: Run) -> tuple[str, int]:
-    warm = shop.pool.assign_idle(run.registry, run.id)
+    warm = shop.pool.assign_idle(run.registry, run.id, run.lane)
     if warm is not None:
         return warm, run.attempt + 1
     registry = shop.registry(run.registry)
     location = shop.settings.builder_location or registry.location
-    return shop.pool.start_for(registry, run.id, run.attempt + 1, location), run.attempt + 1
+    attempt = run.attempt + 1
+    return shop.pool.start_for(registry, run.id, attempt, location, run.lane), attempt
 
 
 def _tell_position(shop: Workshop, run: Run, active: Active, position: int) -> None:

@@ -7,11 +7,13 @@ among the active ones until it is closed.
 import logging
 from dataclasses import dataclass
 
+from shared.arm.wire import BaseImage
 from shared.errors import SlipwayError
 from shared.grant import Image
 from shared.runs.context import Workshop
 from shared.runs.logs import complete_log
 from shared.runs.model import Run, Status
+from shared.tasks.changes import record_dependencies
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ class Ending:
     status: Status
     error: str | None = None
     images: tuple[Image, ...] = ()
+    base_images: tuple[BaseImage, ...] = ()
 
 
 def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch: int | None = None) -> Run:
@@ -35,7 +38,14 @@ def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch:
         if run.is_terminal or (epoch is not None and run.epoch != epoch):
             return None
         now = shop.clock()
-        return run.moved(ending.status, now, finished=now, error=ending.error, output_images=ending.images)
+        return run.moved(
+            ending.status,
+            now,
+            finished=now,
+            error=ending.error,
+            output_images=ending.images,
+            base_images=ending.base_images,
+        )
 
     changed = shop.store.change(registry, run_id, end)
     run = changed or shop.store.get(registry, run_id)
@@ -49,7 +59,12 @@ def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch:
 
 
 def close(shop: Workshop, run: Run) -> None:
-    """Complete the log of an ended run, remove its builder and give its slot back. Calling again is fine."""
+    """Complete the log of an ended run, remove its builder and give its slot back. Calling again is fine.
+
+    What the images of a task's successful run stand on is noted on the task before that.
+    """
+    if run.task and run.status is Status.SUCCEEDED:
+        record_dependencies(shop.tasks, run.registry, run.task, run.id, run.base_images)
     complete_log(shop, run)
     if run.group is not None:
         shop.pool.release(run.registry, run.group)

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.arm.wire import BaseImage
 from shared.grant import Image, Outcome, Platform
+from shared.runs.causes import MANUAL, Cause
 
 
 class Status(StrEnum):
@@ -61,6 +63,9 @@ class Run(BaseModel):
     status: Status = Status.QUEUED
     run_type: str = "QuickRun"
     task: str | None = None
+    cause: Cause = MANUAL
+    update_trigger_token: str | None = None
+    """Base64 text that the caller wants to see again in the task's update notification."""
     created: datetime
     updated: datetime
     started: datetime | None = None
@@ -78,12 +83,19 @@ class Run(BaseModel):
     epoch: int = 0
     """Claims so far; what a builder sends with an older epoch is refused."""
     output_images: tuple[Image, ...] = ()
+    base_images: tuple[BaseImage, ...] = ()
+    """What the output images stand on, pinned to digests."""
     error: str | None = None
 
     @property
     def is_terminal(self) -> bool:
         """Whether the run has ended."""
         return self.status in TERMINAL
+
+    @property
+    def lane(self) -> str:
+        """The storage key of its agent pool; empty outside of pools."""
+        return (self.agent_pool or "").lower()
 
     def may_push(self, repository: str) -> bool:
         """Whether the run may publish to a repository of its registry."""

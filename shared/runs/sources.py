@@ -1,12 +1,15 @@
-"""Contexts that az uploads: one fresh blob each, reached by a write-only SAS, gone after two days."""
+"""Contexts: those that az uploads, one fresh blob each, gone after two days; and addresses to fetch from."""
 
 import re
 import uuid
 from datetime import timedelta
 
+from shared.arm.requests import RunRequest
 from shared.arm.wire import SourceUpload
-from shared.errors import InvalidRequest, NotFound
+from shared.contexts import ArtifactContext, ContextKind, classify, read_context
+from shared.errors import InvalidRequest, LanguageError, NotFound
 from shared.grant import Source
+from shared.images.references import Reference
 from shared.runs.context import Workshop
 from shared.storage import Permission
 
@@ -25,15 +28,19 @@ def upload_location(shop: Workshop, registry: str) -> SourceUpload:
 
 
 def check_location(shop: Workshop, registry: str, location: str | None) -> None:
-    """Raise InvalidRequest unless the location is a context that was uploaded to this registry."""
+    """Raise InvalidRequest unless the location is a context uploaded to this registry or one that can be fetched."""
     if not location:
         raise InvalidRequest(
-            "The run request has no sourceLocation: a Docker build needs a context.", target="sourceLocation"
+            "The run request has no sourceLocation: a Docker build or a task file needs a context.",
+            target="sourceLocation",
         )
+    if classify(location) is not ContextKind.LOCAL:
+        _check_remote(location)
+        return
     if not _UPLOADED.fullmatch(location):
         raise InvalidRequest(
-            f"The source location '{location[:200]}' is not supported yet: only uploaded contexts are."
-            " Give az a local directory.",
+            f"The source location '{location[:200]}' is neither an uploaded context nor an address that can be"
+            " fetched: https for git repositories and archives, oci:// for artifacts.",
             target="sourceLocation",
         )
     try:
@@ -46,10 +53,22 @@ def check_location(shop: Workshop, registry: str, location: str | None) -> None:
         ) from None
 
 
-def source(shop: Workshop, registry: str, location: str | None) -> Source:
+def _check_remote(location: str) -> None:
+    found = read_context(location)
+    if isinstance(found, ArtifactContext):
+        try:
+            Reference.parse(found.reference)
+        except LanguageError as error:
+            raise InvalidRequest(error.message, target="sourceLocation") from None
+
+
+def source(shop: Workshop, registry: str, request: RunRequest) -> Source:
     """Answer the context of a run as its builder gets it."""
+    location = request.source_location
     if location is None:
         return Source()
+    if classify(location) is not ContextKind.LOCAL:
+        return Source(location=location, token=request.context_access_token)
     url = shop.storage.blobs.sas_url(_CONTAINER, f"{registry}/{location}", Permission.READ, _READ_LIFE)
     return Source(archive_url=url)
 

@@ -5,6 +5,7 @@ Partition = registry. Rows, by the first letter of their key:
     r{inverted id}   the run itself, newest first
     a{id}            beside each run that has not been closed: what dispatch and reconcile must look at, oldest first
     s{nn}            a slot that a run holds; there are as many as runs may be executed at the same time
+    p{pool}~{nn}     the same for runs in an agent pool, of which there are as many as the pool has builders
     q{hash}          the request that made a run, so that a repeated one answers the same run
 
 They change together in transactions of one partition.
@@ -29,6 +30,8 @@ class Active:
 
     registry: str
     run_id: str
+    lane: str = ""
+    """Storage key of the agent pool whose slots the run takes; empty for the registry's own."""
     slot: int = -1
     lease: float = 0.0
     """When its builder was last heard of."""
@@ -43,7 +46,12 @@ class Active:
 
     def values(self) -> dict[str, Scalar]:
         """Answer the row's columns."""
-        return {"slot": self.slot, "lease": self.lease, "position": self.position}
+        return {"lane": self.lane, "slot": self.slot, "lease": self.lease, "position": self.position}
+
+    @property
+    def slot_key(self) -> str:
+        """The row of the slot that it holds."""
+        return _slot_key(self.lane, self.slot)
 
 
 class RunStore:
@@ -57,7 +65,7 @@ class RunStore:
         self._table.transaction(
             [
                 Insert(run.registry, f"r{newest_first(run.id)}", _columns(run)),
-                Insert(run.registry, f"a{run.id}", Active(run.registry, run.id).values()),
+                Insert(run.registry, f"a{run.id}", Active(run.registry, run.id, run.lane).values()),
                 Insert(run.registry, f"q{request_key}", {"run": run.id, "created": run.created.timestamp()}),
             ]
         )
@@ -107,13 +115,13 @@ class RunStore:
         """Give the run one of `limit` slots; None when all are taken or somebody else is at this run."""
         if active.has_slot:
             return active
-        taken = {int(row.key[1:]) for row in self._table.query(active.registry, "s", "t")}
+        taken = self._taken(active)
         for slot in (number for number in range(limit) if number not in taken):
             held = replace(active, slot=slot)
             try:
                 self._table.transaction(
                     [
-                        Insert(active.registry, _slot_key(slot), {"run": active.run_id}),
+                        Insert(active.registry, held.slot_key, {"run": active.run_id}),
                         Replace(_row(active), held.values()),
                     ]
                 )
@@ -127,7 +135,7 @@ class RunStore:
     def leave_slot(self, active: Active) -> None:
         """Give the slot back while the run still waits."""
         waiting = replace(active, slot=-1)
-        self._try([Replace(_row(active), waiting.values()), Delete(active.registry, _slot_key(active.slot))])
+        self._try([Replace(_row(active), waiting.values()), Delete(active.registry, active.slot_key)])
 
     def note(self, active: Active, *, lease: datetime | None = None, position: int | None = None) -> bool:
         """Note a sign of life or a queue position. False when somebody else changed the row first."""
@@ -143,7 +151,7 @@ class RunStore:
         active = self.find_active(registry, run_id)
         while active is not None:
             changes: list[Change] = [Delete(registry, f"a{run_id}", _row(active).etag)]
-            changes += [Delete(registry, _slot_key(active.slot))] if active.has_slot else []
+            changes += [Delete(registry, active.slot_key)] if active.has_slot else []
             if self._try(changes):
                 return
             active = self.find_active(registry, run_id)
@@ -158,6 +166,11 @@ class RunStore:
             if float(row.values["created"]) < before.timestamp():
                 self._table.delete(registry, row.key)
 
+    def _taken(self, active: Active) -> set[int]:
+        prefix = _slot_prefix(active.lane)
+        rows = self._table.query(active.registry, prefix, f"{prefix}~")
+        return {int(row.key.removeprefix(prefix)) for row in rows}
+
     def _read(self, registry: str, run_id: str) -> Row:
         return self._table.get(registry, f"r{newest_first(run_id)}")
 
@@ -169,8 +182,12 @@ class RunStore:
         return True
 
 
-def _slot_key(slot: int) -> str:
-    return f"s{slot:03d}"
+def _slot_prefix(lane: str) -> str:
+    return f"p{lane}~" if lane else "s"
+
+
+def _slot_key(lane: str, slot: int) -> str:
+    return f"{_slot_prefix(lane)}{slot:03d}"
 
 
 def _columns(run: Run) -> dict[str, Scalar]:
@@ -183,7 +200,15 @@ def _run(row: Row) -> Run:
 
 def _active(row: Row) -> Active:
     values = row.values
-    return Active(row.partition, row.key[1:], int(values["slot"]), float(values["lease"]), int(values["position"]), row)
+    return Active(
+        registry=row.partition,
+        run_id=row.key[1:],
+        lane=str(values.get("lane", "")),
+        slot=int(values["slot"]),
+        lease=float(values["lease"]),
+        position=int(values["position"]),
+        row=row,
+    )
 
 
 def _row(active: Active) -> Row:

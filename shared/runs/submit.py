@@ -8,12 +8,14 @@ import hashlib
 import json
 import logging
 import secrets
+from dataclasses import dataclass
 
 from shared.access.callers import Caller
 from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, QuickRunRequest, parse_run_request
 from shared.errors import Conflict, InvalidRequest, LanguageError, SlipwayError, Unavailable
 from shared.grant import Platform, RunVariables
 from shared.images.targets import target
+from shared.runs.causes import MANUAL, Cause
 from shared.runs.context import Workshop
 from shared.runs.dispatch import announce, dispatch
 from shared.runs.ids import run_id
@@ -32,15 +34,40 @@ def request_key(client_request_id: str | None, path: str, body: bytes) -> str:
     return hashlib.sha256(b"\0".join([identity.encode(), path.lower().encode(), body])).hexdigest()
 
 
-def submit(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest, caller: Caller, key: str) -> Run:
-    """Answer the queued run of a request. Raises InvalidRequest, or Unavailable before anything was written."""
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from: the task that it is of, if any, why it exists, and what its update tells."""
+
+    task: str | None = None
+    cause: Cause = MANUAL
+    update_trigger_token: str | None = None
+
+
+QUICK = Origin()
+SLIPWAY = Caller("Slipway", "Application", frozenset())
+"""Who asks for the runs that nobody asked for."""
+
+
+def submit(  # noqa: PLR0913 - what a run is made of
+    shop: Workshop,
+    registry: RegistrySettings,
+    request: QuickRunRequest,
+    caller: Caller,
+    key: str,
+    *,
+    origin: Origin = QUICK,
+) -> Run:
+    """Answer the queued run of a request. Raises InvalidRequest, or Unavailable before anything was written.
+
+    The same `key` answers the same run, whatever else is given.
+    """
     partition = registry.name.lower()
     known = shop.store.by_request(partition, key)
     if known:
         return known
     if request.source_location or not isinstance(request, EncodedTaskRunRequest):
         check_location(shop, partition, request.source_location)
-    run = _insert(shop, registry, request, caller, key)
+    run = _insert(shop, registry, _Draft(_in_known_pool(shop, partition, request), caller, origin), key)
     try:
         announce(shop, partition)
         dispatch(shop, partition)
@@ -49,16 +76,36 @@ def submit(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest,
     return run
 
 
-def _insert(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest, caller: Caller, key: str) -> Run:
+@dataclass(frozen=True)
+class _Draft:
+    request: QuickRunRequest
+    caller: Caller
+    origin: Origin
+
+
+def _in_known_pool(shop: Workshop, registry: str, request: QuickRunRequest) -> QuickRunRequest:
+    if not request.agent_pool_name:
+        return request.model_copy(update={"agent_pool_name": None})
+    pool = shop.agent_pools.usable(registry, request.agent_pool_name)
+    if pool is None:
+        raise InvalidRequest(
+            f"The agent pool '{request.agent_pool_name}' does not exist in this registry.",
+            code="AgentPoolNotFound",
+            target="agentPoolName",
+        )
+    return request.model_copy(update={"agent_pool_name": pool.name})
+
+
+def _insert(shop: Workshop, registry: RegistrySettings, draft: _Draft, key: str) -> Run:
     later = 0
     for _ in range(_ID_ATTEMPTS):
-        run = _new_run(shop, registry, request, caller, later)
+        run = _new_run(shop, registry, draft, later)
         later += 1 + secrets.randbelow(8)
         try:
             create_log(shop, run.registry, run.id)
         except Conflict:
             continue
-        seal_request(shop, run, request)
+        seal_request(shop, run, draft.request)
         try:
             shop.store.insert(run, key)
         except Conflict:
@@ -71,8 +118,8 @@ def _insert(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest
     raise Unavailable("No run id was free; too many runs are being queued at this moment.")
 
 
-def _new_run(shop: Workshop, registry: RegistrySettings, request: QuickRunRequest, caller: Caller, later: int) -> Run:
-    now = shop.clock()
+def _new_run(shop: Workshop, registry: RegistrySettings, draft: _Draft, later: int) -> Run:
+    now, request, origin = shop.clock(), draft.request, draft.origin
     run = Run(
         id=run_id(now, later),
         registry=registry.name.lower(),
@@ -80,11 +127,21 @@ def _new_run(shop: Workshop, registry: RegistrySettings, request: QuickRunReques
         updated=now,
         timeout_seconds=request.timeout,
         platform=Platform(**request.platform.model_dump()),
-        requester=Requester(name=caller.name, kind=caller.kind),
+        run_type=_run_type(request, origin.cause),
+        task=origin.task,
+        cause=origin.cause,
+        update_trigger_token=origin.update_trigger_token,
+        requester=Requester(name=draft.caller.name, kind=draft.caller.kind),
         agent_pool=request.agent_pool_name,
         is_archived=request.is_archive_enabled,
     )
     return run.model_copy(update={"push_repositories": _push_repositories(registry, run, request)})
+
+
+def _run_type(request: QuickRunRequest, cause: Cause) -> str:
+    if cause.is_manual:
+        return "QuickRun"
+    return "AutoBuild" if isinstance(request, DockerBuildRequest) else "AutoRun"
 
 
 def _push_repositories(registry: RegistrySettings, run: Run, request: QuickRunRequest) -> tuple[str, ...]:
@@ -92,21 +149,30 @@ def _push_repositories(registry: RegistrySettings, run: Run, request: QuickRunRe
         return (ANY_REPOSITORY,)  # what a task file pushes is known only to the builder that renders it
     variables = run_variables(registry, run)
     try:
-        targets = [target(name, variables) for name in request.image_names]
+        targets = [target(name, variables, _foreign(request)) for name in request.image_names]
     except LanguageError as error:
         raise InvalidRequest(error.message, code="InvalidImageName", target="imageNames") from None
     own = [one.repository for one in targets if one.registry == registry.login_server]
     return tuple(dict.fromkeys(own)) if request.is_push_enabled else ()
 
 
+def _foreign(request: QuickRunRequest) -> tuple[str, ...]:
+    return tuple(host for host, login in request.credentials.custom_registries.items() if login and login.password)
+
+
 def run_variables(registry: RegistrySettings, run: Run) -> RunVariables:
     """Answer the values behind `{{.Run.X}}` of a run."""
+    source = run.cause.source_trigger
     return RunVariables(
         id=run.id,
         registry=registry.login_server,
         registry_name=registry.login_server.partition(".")[0],
         date=f"{run.created:%Y%m%d-%H%M%S}z",
         task_name=run.task or "",
+        commit=(source and source.commit_id) or "",
+        branch=(source and source.branch_name) or "",
+        repository=(source and source.repository_url) or "",
+        triggered_by="" if run.cause.is_manual else run.cause.kind.value,
     )
 
 

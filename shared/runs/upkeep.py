@@ -1,6 +1,7 @@
 """Housekeeping: warm builders, groups without a run, runs past their retention."""
 
 import logging
+from collections import Counter
 from datetime import datetime, timedelta
 
 from shared.container_groups.pool import WARM_LIFE, Group
@@ -21,17 +22,31 @@ _LOG = logging.getLogger(__name__)
 
 
 def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
-    """Have as many groups waiting as the settings ask for; replace those that are too old or have gone."""
-    waiting = 0
-    for group in list(shop.pool.groups(registry.name.lower())):
-        if not group.is_warm or group.run_id:
+    """Have as many groups waiting as the settings and the agent pools ask for; replace what is too old or gone.
+
+    A pool's groups that execute a run count as its own. A pool whose deletion was shown long enough is forgotten.
+    """
+    key, held = registry.name.lower(), Counter[str]()
+    wanted = {"": shop.settings.warm_builders} | {pool.key: pool.count for pool in shop.agent_pools.all(key)}
+    groups = list(shop.pool.groups(key))
+    held.update(group.agent_pool for group in groups if group.run_id and group.agent_pool)
+    for group in groups:
+        if not group.is_waiting:
             continue
-        if waiting < shop.settings.warm_builders and not _is_stale(shop, group):
-            waiting += 1
+        if held[group.agent_pool] < wanted.get(group.agent_pool, 0) and not _is_stale(shop, group):
+            held[group.agent_pool] += 1
         else:
             shop.pool.release(group.registry, group.name)
-    for _ in range(shop.settings.warm_builders - waiting):
-        shop.pool.start_warm(registry, shop.settings.builder_location or registry.location)
+    for lane, count in wanted.items():
+        for _ in range(count - held[lane]):
+            shop.pool.start_warm(registry, shop.settings.builder_location or registry.location, lane)
+    _forget_pools(shop, key)
+
+
+def _forget_pools(shop: Workshop, registry: str) -> None:
+    for pool in list(shop.agent_pools.all(registry)):
+        if pool.is_gone(shop.clock()):
+            shop.agent_pools.remove(pool)
 
 
 def sweep_groups(shop: Workshop) -> None:

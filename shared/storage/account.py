@@ -14,7 +14,7 @@ from shared.storage.blobs import Blobs
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
 
-TABLES = ("runs", "groups")
+TABLES = ("runs", "groups", "tasks", "taskruns", "pools")
 CONTAINERS = ("sources", "logs", "requests", "results")
 QUEUES = ("dispatch",)
 
@@ -25,6 +25,9 @@ class Storage:
 
     runs: Table
     groups: Table
+    tasks: Table
+    task_runs: Table
+    agent_pools: Table
     blobs: Blobs
     dispatch: Queue
 
@@ -42,6 +45,9 @@ def open_storage(settings: Settings) -> Storage:
     return Storage(
         runs=Table(tables.get_table_client("runs")),
         groups=Table(tables.get_table_client("groups")),
+        tasks=Table(tables.get_table_client("tasks")),
+        task_runs=Table(tables.get_table_client("taskruns")),
+        agent_pools=Table(tables.get_table_client("pools")),
         blobs=room,
         dispatch=Queue(queues.get_queue_client("dispatch", message_encode_policy=TextBase64EncodePolicy())),
     )

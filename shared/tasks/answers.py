@@ -6,7 +6,7 @@ Source: recordings of the real service: null members are left out, but a custom 
 from typing import Any
 
 from shared.arm.names import REGISTRY_TYPE, RegistryId
-from shared.arm.wire import BaseImage, SystemData, arm_time
+from shared.arm.wire import arm_time
 from shared.tasks.model import DockerStep, Identity, IdentityType, TaskProperties, TaskSpec
 from shared.tasks.record import Task
 
@@ -36,16 +36,12 @@ def _answer(registry: RegistryId, task: Task, spec: TaskSpec) -> dict[str, Any]:
         "name": task.name,
         "location": spec.location,
         "properties": _properties(task, spec.properties),
-        "systemData": _system(task.system_data),
+        "systemData": task.system_data.json_object(),
         "tags": dict(spec.tags),
     }
     if spec.identity is not None and spec.identity.type is not IdentityType.NONE:
         answer["identity"] = _identity(spec.identity)
     return answer
-
-
-def _system(data: SystemData) -> dict[str, Any]:
-    return data.json_object()
 
 
 def _identity(identity: Identity) -> dict[str, Any]:
@@ -64,7 +60,7 @@ def _properties(task: Task, properties: TaskProperties) -> dict[str, Any]:
     if properties.step is not None:
         shown["step"] |= _lists(properties)
         if task.base_images:
-            shown["step"]["baseImageDependencies"] = [_base_image(image) for image in task.base_images]
+            shown["step"]["baseImageDependencies"] = [image.json_object() for image in task.base_images]
     for name in ("step", "trigger"):
         if not shown.get(name):
             shown.pop(name, None)
@@ -88,7 +84,3 @@ def _lists(properties: TaskProperties) -> dict[str, Any]:
     if isinstance(step, DockerStep):
         return {"arguments": [argument.json_object() for argument in step.arguments]}
     return {} if step is None else {"values": [value.json_object() for value in step.values]}
-
-
-def _base_image(image: BaseImage) -> dict[str, Any]:
-    return image.json_object()

@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.access.callers import Caller
 from shared.arm.names import RegistryId, parse_task_name
-from shared.arm.wire import BaseImage
+from shared.arm.wire import BaseImage, SystemData
 from shared.errors import NotFound
 from shared.tasks.checks import parse_task
 from shared.tasks.identity import filled
 from shared.tasks.merge import merge_task
 from shared.tasks.model import TaskSpec
-from shared.tasks.record import Author, Task
+from shared.tasks.record import Task
 from shared.tasks.store import Content, TaskStore
 
 
@@ -22,8 +23,16 @@ class Setting:
     registry: RegistryId
     location: str
     tenant: str
-    author: Author
+    caller: Caller
     now: datetime
+
+    def made(self) -> SystemData:
+        """Answer the system data of what is made now."""
+        return SystemData.made(self.caller.name, self.caller.kind, self.now)
+
+    def changed(self, known: SystemData) -> SystemData:
+        """Answer the system data of what is changed now."""
+        return known.changed(self.caller.name, self.caller.kind, self.now)
 
 
 def put_task(store: TaskStore, setting: Setting, name: str, body: object) -> Task:
@@ -32,15 +41,13 @@ def put_task(store: TaskStore, setting: Setting, name: str, body: object) -> Tas
 
     def put(known: Content | None) -> Content:
         if known is not None:
-            return Content(known.task.changed_to(spec, setting.now, setting.author), spec)
+            return Content(known.task.changed_to(spec, setting.changed(known.task.system_data)), spec)
         task = Task(
             registry=setting.registry.key,
             name=name,
             spec=spec,
             created=setting.now,
-            created_by=setting.author,
-            changed=setting.now,
-            changed_by=setting.author,
+            system_data=setting.made(),
         )
         return Content(task, spec)
 
@@ -55,7 +62,7 @@ def patch_task(store: TaskStore, setting: Setting, name: str, body: object) -> T
         if known is None:
             raise NotFound(f"The task {name} does not exist.")
         spec = _complete(setting, known.task.name, parse_task(merge_task(known.full.json_object(), body)))
-        return Content(known.task.changed_to(spec, setting.now, setting.author), spec)
+        return Content(known.task.changed_to(spec, setting.changed(known.task.system_data)), spec)
 
     store.change(setting.registry.key, name, patch)
     return store.get(setting.registry.key, name)

@@ -9,15 +9,6 @@ from shared.arm.wire import BaseImage, SystemData
 from shared.tasks.model import Enabled, TaskProperties, TaskSpec
 
 
-class Author(BaseModel):
-    """Who made or changed a task, as `systemData` shows it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    kind: str
-
-
 class Task(BaseModel):
     """A task without its secrets, which `TaskStore.full` opens."""
 
@@ -29,9 +20,7 @@ class Task(BaseModel):
     """In the spelling of its maker; names compare without case."""
     spec: TaskSpec
     created: datetime
-    created_by: Author
-    changed: datetime
-    changed_by: Author
+    system_data: SystemData
     base_images: tuple[BaseImage, ...] = ()
     """What the images of the last successful run stand on."""
     base_images_run: str = ""
@@ -52,18 +41,6 @@ class Task(BaseModel):
         """Whether runs may be started."""
         return self.properties.status is Enabled.ENABLED
 
-    @property
-    def system_data(self) -> SystemData:
-        """Who made and last changed the task, and when."""
-        return SystemData(
-            created_by=self.created_by.name,
-            created_by_type=self.created_by.kind,
-            created_at=self.created,
-            last_modified_by=self.changed_by.name,
-            last_modified_by_type=self.changed_by.kind,
-            last_modified_at=self.changed,
-        )
-
-    def changed_to(self, spec: TaskSpec, now: datetime, author: Author) -> Self:
+    def changed_to(self, spec: TaskSpec, system_data: SystemData) -> Self:
         """Answer the task with another content."""
-        return self.model_copy(update={"spec": spec, "changed": now, "changed_by": author})
+        return self.model_copy(update={"spec": spec, "system_data": system_data})

@@ -167,7 +167,7 @@ def test_without_push_nothing_may_be_published(hands: "Hands") -> None:
         {"sourceLocation": None},
         {"sourceLocation": "source/202611200000/00000000-0000-0000-0000-000000000000.tar.gz"},
         {"sourceLocation": "source/../../other/x.tar.gz"},
-        {"sourceLocation": "https://example.org/x.git"},
+        {"sourceLocation": "http://example.org/x.git"},
     ],
 )
 def test_a_request_that_cannot_work_makes_no_run(hands: "Hands", changes: dict[str, object]) -> None:
