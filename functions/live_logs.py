@@ -52,12 +52,13 @@ def _head(known: Services, req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _get(known: Services, req: func.HttpRequest) -> func.HttpResponse:
-    _, registry, run_id = _reader(known, req)
+    reader, registry, run_id = _reader(known, req)
     piece = read_piece(known.shop, registry, run_id, req.headers.get("x-ms-range") or req.headers.get("range"))
     state = log_state(known.shop, registry, run_id)
     if piece is None:
         headers = _headers(state, 0) | {"x-ms-error-code": "InvalidRange"}
         return func.HttpResponse(status_code=_NOT_SATISFIABLE, headers=headers)
+    _READERS.tell(reader, piece.start + len(piece.data))
     headers = _headers(state, len(piece.data)) | {"Content-Range": _content_range(piece)}
     return func.HttpResponse(piece.data, status_code=206, headers=headers, mimetype="text/plain")
 

@@ -9,7 +9,6 @@ import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
 from functions._runs import run_resource
-from functions._services import services
 from functions.live_logs import live_url
 from shared.arm.names import REGISTRY_TYPE, parse_run_id
 from shared.arm.requests import parse_run_update
@@ -85,17 +84,18 @@ async def runs_log_url(req: func.HttpRequest) -> func.HttpResponse:
     For a run that has only just begun the answer waits up to two seconds for its end: az sleeps two to three
     seconds after each look at a log, so a short run would otherwise seem to take that long.
     """
+    settled = False
 
-    def use(call: RegistryCall) -> func.HttpResponse:
-        return reply({"logLink": _log_link(call, _run(call))})
+    def is_settled(call: RegistryCall) -> func.HttpResponse:
+        nonlocal settled
+        run, clock = _run(call), call.services.shop.clock
+        settled = run.is_terminal or clock() - run.created > _SHORT_RUN
+        return reply({"logLink": _log_link(call, run)})
 
-    def is_settled() -> bool:
-        run = services().shop.store.get(req.route_params["registry"].lower(), parse_run_id(req.route_params["run"]))
-        return run.is_terminal or services().shop.clock() - run.created > _SHORT_RUN
-
-    answer = await asyncio.to_thread(arm_registry, req, Role.READER, use)
-    while answer.status_code == _OK and not await asyncio.to_thread(is_settled):  # noqa: ASYNC110 - a table row tells
+    answer = await asyncio.to_thread(arm_registry, req, Role.READER, is_settled)
+    while answer.status_code == _OK and not settled:
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        answer = await asyncio.to_thread(arm_registry, req, Role.READER, is_settled)
     return answer
 
 

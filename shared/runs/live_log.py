@@ -2,8 +2,9 @@
 
 az reads a log as an append blob: it asks for size and metadata, reads what is new in 4 KiB pieces, and sleeps
 two to fifteen seconds whenever there was nothing new. Here the question for the size is held until the log
-has grown beyond what this reader was told last, or is complete, so az sleeps only while nothing is written.
-What a reader was told is remembered by this process alone; another one simply does not hold the first answer.
+has grown beyond what this reader knows, or is complete, so az sleeps only while nothing is written. A reader
+may know more than it was told: its last piece reaches into what was written since.
+What a reader knows is remembered by this process alone; another one simply does not hold the first answer.
 """
 
 import threading
@@ -29,21 +30,21 @@ class Piece:
 
 
 class Readers:
-    """The size that each reader was told last; the oldest are forgotten."""
+    """How far each reader has been told or has read; the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._told: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
     def knows(self, reader: str, size: int) -> bool:
-        """Whether the reader was told this size already."""
+        """Whether a log of this size has nothing new for the reader."""
         with self._lock:
-            return self._told.get(reader) == size
+            return size <= self._told.get(reader, -1)
 
     def tell(self, reader: str, size: int) -> None:
-        """Remember what the reader is told now."""
+        """Remember that the reader knows of this many bytes, by their number or because it has read them."""
         with self._lock:
-            self._told[reader] = size
+            self._told[reader] = max(size, self._told.get(reader, 0))
             self._told.move_to_end(reader)
             while len(self._told) > _READERS:
                 self._told.popitem(last=False)
