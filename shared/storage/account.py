@@ -14,9 +14,9 @@ from shared.storage.blobs import Blobs
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
 
-TABLES = ("runs", "groups", "tasks", "taskruns", "pools")
+TABLES = ("runs", "groups", "tasks", "taskruns", "pools", "hooks", "deliveries")
 CONTAINERS = ("sources", "logs", "requests", "results")
-QUEUES = ("dispatch",)
+QUEUES = ("dispatch", "git-deliveries")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,11 @@ class Storage:
     tasks: Table
     task_runs: Table
     agent_pools: Table
+    hooks: Table
+    deliveries: Table
     blobs: Blobs
     dispatch: Queue
+    git_deliveries: Queue
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -48,9 +51,16 @@ def open_storage(settings: Settings) -> Storage:
         tasks=Table(tables.get_table_client("tasks")),
         task_runs=Table(tables.get_table_client("taskruns")),
         agent_pools=Table(tables.get_table_client("pools")),
+        hooks=Table(tables.get_table_client("hooks")),
+        deliveries=Table(tables.get_table_client("deliveries")),
         blobs=room,
-        dispatch=Queue(queues.get_queue_client("dispatch", message_encode_policy=TextBase64EncodePolicy())),
+        dispatch=_queue(queues, "dispatch"),
+        git_deliveries=_queue(queues, "git-deliveries"),
     )
+
+
+def _queue(queues: QueueServiceClient, name: str) -> Queue:
+    return Queue(queues.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy()))
 
 
 def _services(settings: Settings) -> tuple[TableServiceClient, BlobServiceClient, QueueServiceClient]:

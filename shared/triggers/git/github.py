@@ -23,6 +23,7 @@ from shared.triggers.git.events import (
 )
 from shared.triggers.git.host import Headers, Verification
 from shared.triggers.git.reading import (
+    MAX_ITEMS,
     Told,
     asks_to_skip,
     branch_ref,
@@ -138,7 +139,8 @@ def read_paths(told: Told) -> tuple[str, ...] | None:
     if not any(paths.is_list for paths in lists) or not all(paths.is_list or paths.is_null for paths in lists):
         return None
     paths = tuple(path.text for paths in lists for path in paths)
-    return paths if all(paths) else None
+    is_cut = any(len(paths) > MAX_ITEMS for paths in lists)
+    return paths if all(paths) and not is_cut else None
 
 
 def _created_or_deleted(name: str, told: Told) -> Event:

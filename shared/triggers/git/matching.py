@@ -35,7 +35,7 @@ _ENDS = {PullRequestAction.CLOSED, PullRequestAction.MERGED}
 
 
 @dataclass(frozen=True)
-class SourceTrigger:
+class GitTrigger:
     """What a task asks of its repository. All but the first six members go beyond what ACR offers."""
 
     name: str
@@ -86,7 +86,7 @@ class Decision:
     """From a fork: no secrets, no push, no cache writes, the builder destroyed after."""
 
 
-def decide(trigger: SourceTrigger, event: Event, last_commit: str | None = None) -> Decision:
+def decide(trigger: GitTrigger, event: Event, last_commit: str | None = None) -> Decision:
     """Judge one event for one task; `last_commit` is what the trigger last started a run of on the event's ref."""
     match event:
         case Push():
@@ -113,7 +113,7 @@ def is_commit(commit: str) -> bool:
     return bool(_COMMIT.fullmatch(commit)) and not is_no_commit(commit)
 
 
-def _judge_push(trigger: SourceTrigger, push: Push, last_commit: str | None) -> Decision:
+def _judge_push(trigger: GitTrigger, push: Push, last_commit: str | None) -> Decision:
     commit = push.commit or push.after
     reason = (
         _off(trigger, is_on=trigger.on_commit, what="commits")
@@ -137,19 +137,19 @@ def _how(push: Push) -> str:
     return f"{who} force-pushed to" if push.is_forced else f"{who} pushed to"
 
 
-def _off(trigger: SourceTrigger, *, is_on: bool, what: str) -> str:
+def _off(trigger: GitTrigger, *, is_on: bool, what: str) -> str:
     if not trigger.is_enabled:
         return f"The trigger {trigger.name} is disabled."
     return "" if is_on else f"The trigger {trigger.name} is not for {what}."
 
 
-def _other_repository(trigger: SourceTrigger, event: Push | PullRequest) -> str:
+def _other_repository(trigger: GitTrigger, event: Push | PullRequest) -> str:
     if is_of(event.repository, trigger.repository_url):
         return ""
     return f"The event is of the repository {event.repository.name or event.repository.clone_url}, not of the task's."
 
 
-def _other_ref(trigger: SourceTrigger, push: Push) -> str:
+def _other_ref(trigger: GitTrigger, push: Push) -> str:
     if not is_legal_ref(push.ref):
         return "The name of the ref is not one that git allows."
     if push.branch:
@@ -159,7 +159,7 @@ def _other_ref(trigger: SourceTrigger, push: Push) -> str:
     return "" if matches_any(trigger.tags, push.tag) else f"The trigger {trigger.name} is not for the tag {push.tag}."
 
 
-def _other_branch(trigger: SourceTrigger, branch: str) -> str:
+def _other_branch(trigger: GitTrigger, branch: str) -> str:
     if branch == trigger.branch or matches_any(trigger.branches, branch):
         return ""
     wanted = ", ".join(part for part in (trigger.branch, *trigger.branches) if part)
@@ -186,17 +186,17 @@ def _is_same(commit: str, last_commit: str | None) -> bool:
     return bool(shorter) and longer.startswith(shorter)
 
 
-def _other_actor(trigger: SourceTrigger, actor: Actor) -> str:
+def _other_actor(trigger: GitTrigger, actor: Actor) -> str:
     if not trigger.actors or any(one and one in trigger.actors for one in (actor.name, actor.id)):
         return ""
     return f"{actor.name or 'Somebody unknown'} is not among the actors of the trigger {trigger.name}."
 
 
-def _skipped(trigger: SourceTrigger, *, asks: bool) -> str:
+def _skipped(trigger: GitTrigger, *, asks: bool) -> str:
     return "The message of the newest commit asks for no build." if asks and trigger.honours_skip else ""
 
 
-def _other_paths(trigger: SourceTrigger, push: Push) -> str:
+def _other_paths(trigger: GitTrigger, push: Push) -> str:
     """Answer why no changed file counts; when the host does not tell all files, one of the others may count."""
     if push.paths is None or not (trigger.paths or trigger.ignored_paths):
         return ""
@@ -206,7 +206,7 @@ def _other_paths(trigger: SourceTrigger, push: Push) -> str:
     return f"None of the {len(push.paths)} changed files counts for the trigger {trigger.name}."
 
 
-def _judge_pull_request(trigger: SourceTrigger, request: PullRequest, last_commit: str | None) -> Decision:
+def _judge_pull_request(trigger: GitTrigger, request: PullRequest, last_commit: str | None) -> Decision:
     line = f"pull request {request.number}"
     reason = (
         _off(trigger, is_on=trigger.on_pull_request, what="pull requests")
@@ -250,7 +250,7 @@ def _unchanged(request: PullRequest, last_commit: str | None) -> str:
     return ""
 
 
-def _untrusted(trigger: SourceTrigger, request: PullRequest) -> str:
+def _untrusted(trigger: GitTrigger, request: PullRequest) -> str:
     if request.is_fork and not trigger.allows_forks:
         return f"Pull request {request.number} is from a fork, which the trigger {trigger.name} does not allow."
     if request.is_draft and not trigger.allows_drafts:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import parse_qs
 
 from shared.errors import InvalidRequest, TooLarge
@@ -12,6 +13,8 @@ from shared.triggers.git.host import MAX_BODY, Headers
 _MAX_TEXT = 4096
 """Characters of a name, an address or a commit; git itself cannot hold a longer ref."""
 _MAX_NUMBER = 2**53
+MAX_ITEMS = 10_000
+"""Items of a list that are read."""
 _FORM = "application/x-www-form-urlencoded"
 _FORM_MEMBER = "payload"
 _SKIP_MARKS = ("skip ci", "ci skip", "no ci", "skip actions", "actions skip", "skip-ci", "ci-skip")
@@ -31,7 +34,7 @@ class Told:
         return isinstance(self.value, dict) and bool(self.value)
 
     def __iter__(self) -> Iterator["Told"]:
-        return (Told(item) for item in self.value) if isinstance(self.value, list) else iter(())
+        return (Told(item) for item in islice(self.value, MAX_ITEMS)) if isinstance(self.value, list) else iter(())
 
     def __len__(self) -> int:
         return len(self.value) if isinstance(self.value, list) else 0
@@ -110,8 +113,8 @@ def _unwrapped(headers: Headers, body: bytes) -> bytes:
     is_form = kind == _FORM or body.startswith(f"{_FORM_MEMBER}=".encode())
     if not is_form or body.lstrip()[:1] == b"{":
         return body
-    form = parse_qs(body, max_num_fields=16, errors="surrogateescape")
-    return next(iter(form.get(_FORM_MEMBER.encode(), [])), b"")
+    form = parse_qs(body.decode("ascii", "surrogateescape"), max_num_fields=16, errors="surrogateescape")
+    return next(iter(form.get(_FORM_MEMBER, [])), "").encode(errors="surrogateescape")
 
 
 def digest(*parts: str | bytes) -> str:

@@ -1,0 +1,98 @@
+"""Git hosts deliver here, each hook at an address of its own; what was taken is worked on from the queue.
+
+POST /hooks/{hook}   200 taken, repeated or of no interest · 401 not from this hook's host · 413 · 503 try again
+"""
+
+import json
+import logging
+from functools import cache
+
+import azure.functions as func
+
+from functions._http import failure, reply
+from functions._services import services
+from shared.errors import SlipwayError, Unauthenticated, Unavailable
+from shared.triggers.git.announcing import Announcer
+from shared.triggers.git.deliveries import DeliveryStore
+from shared.triggers.git.drain import Drain, Unheard
+from shared.triggers.git.hooks import HookStore, KnownHooks
+from shared.triggers.git.receive import Desk, receive
+
+blueprint = func.Blueprint()
+_LOG = logging.getLogger(__name__)
+
+
+@cache
+def _desk() -> Desk:
+    shop = services().shop
+    return Desk(
+        hooks=KnownHooks(HookStore(shop.storage.hooks, shop.keys), shop.clock),
+        deliveries=DeliveryStore(shop.storage.deliveries),
+        announcer=Announcer(shop.storage.git_deliveries),
+        clock=shop.clock,
+    )
+
+
+@cache
+def _drain() -> Drain:
+    desk = _desk()
+    return Drain(desk.deliveries, desk.hooks, Unheard(), desk.clock)
+
+
+@blueprint.function_name("git_hook")
+@blueprint.route(route="hooks/{hook}", methods=["POST"])
+def git_hook(req: func.HttpRequest) -> func.HttpResponse:
+    """Take one delivery of a git host.
+
+    Whatever nobody expected is answered as 503: an Azure DevOps hook is switched off by other errors, and every
+    host that tries again does so after that.
+    """
+    try:
+        receipt = receive(_desk(), req.route_params["hook"], req.headers, req.get_body())
+    except Unauthenticated as error:
+        return reply({"error": {"code": error.code, "message": error.message}}, error.status)
+    except SlipwayError as error:
+        return failure(error if error.status in {413, 503} else _passing())
+    except Exception:  # noqa: BLE001 - the last door: nobody must ever see a traceback
+        _LOG.exception("a delivery was not taken")
+        return failure(_passing())
+    return reply({"state": receipt.state.value, "reason": receipt.reason})
+
+
+def _passing() -> Unavailable:
+    return Unavailable("The delivery could not be taken now; send it again.")
+
+
+@blueprint.function_name("git_deliveries_queue")
+@blueprint.queue_trigger(arg_name="msg", queue_name="git-deliveries", connection="AzureWebJobsStorage")
+def git_deliveries_queue(msg: func.QueueMessage) -> None:
+    """Work on the deliveries of a registry."""
+    registry = str(json.loads(msg.get_body())["registry"])
+    if registry in _registries():
+        _drain().run(registry)
+
+
+@blueprint.function_name("git_deliveries_sweep")
+@blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
+def git_deliveries_sweep(timer: func.TimerRequest) -> None:
+    """Work on deliveries of which no message told."""
+    del timer
+    for registry in _registries():
+        try:
+            _drain().sweep(registry)
+        except SlipwayError:
+            _LOG.exception("the deliveries of %s could not be looked at now", registry)
+
+
+@blueprint.function_name("git_deliveries_purge")
+@blueprint.timer_trigger(arg_name="timer", schedule="0 23 3 * * *", use_monitor=True)
+def git_deliveries_purge(timer: func.TimerRequest) -> None:
+    """Forget deliveries of more than seven days ago."""
+    del timer
+    desk = _desk()
+    for registry in _registries():
+        desk.deliveries.purge(registry, desk.clock())
+
+
+def _registries() -> list[str]:
+    return [registry.name.lower() for registry in services().settings.registries]
