@@ -95,6 +95,20 @@ def read_text(root: Path, name: str, limit: int) -> str | None:
     return data.decode("utf-8-sig", "replace")
 
 
+def directory(root: Path, name: str) -> Path:
+    """Return the directory `name` below `root`, its path free of links.
+
+    Links are followed; an absolute one is read from `root`, as a build would see it. Raises ContextRefused
+    where that leaves the context or is no directory.
+    """
+    parts = _resolve(root, components(name.strip("/")), absolute=True)
+    try:
+        with opened(root, parts):
+            return root.joinpath(*parts)
+    except FileNotFoundError:
+        raise ContextRefused(f"the directory {name!r} is not in the context") from None
+
+
 def _read(fd: int, most: int) -> bytes:
     data = b""
     while len(data) < most and (piece := os.read(fd, most - len(data))):
@@ -102,8 +116,11 @@ def _read(fd: int, most: int) -> bytes:
     return data
 
 
-def _resolve(root: Path, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Follow the links on the way, each target read relative to where the link really is."""
+def _resolve(root: Path, parts: tuple[str, ...], *, absolute: bool = False) -> tuple[str, ...]:
+    """Follow the links on the way, each target read relative to where the link really is.
+
+    With `absolute`, absolute targets are allowed and start at `root`.
+    """
     done: list[str] = []
     rest = list(reversed(parts))
     links = 0
@@ -119,8 +136,10 @@ def _resolve(root: Path, parts: tuple[str, ...]) -> tuple[str, ...]:
             done.append(part)
             continue
         links += 1
-        if links > _MAX_LINKS or target.startswith("/"):
+        if links > _MAX_LINKS or (target.startswith("/") and not absolute):
             raise ContextRefused(f"the link {part!r} leaves the context or is part of a circle")
+        if target.startswith("/"):
+            done.clear()
         rest += [piece for piece in reversed(target.split("/")) if piece not in {"", "."}]
     return tuple(done)
 
