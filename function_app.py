@@ -2,8 +2,34 @@
 
 import azure.functions as func
 
-from functions import arm_discovery, builders, dispatch, git_webhooks, live_logs, quick_tasks, runs, upkeep
+from functions import (
+    agent_pools,
+    arm_discovery,
+    builders,
+    dispatch,
+    git_webhooks,
+    live_logs,
+    quick_tasks,
+    runs,
+    task_runs,
+    tasks,
+    upkeep,
+)
+
+ROOMS = (
+    agent_pools,
+    arm_discovery,
+    builders,
+    dispatch,
+    git_webhooks,
+    live_logs,
+    quick_tasks,
+    runs,
+    task_runs,
+    tasks,
+    upkeep,
+)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for room in (arm_discovery, builders, dispatch, git_webhooks, live_logs, quick_tasks, runs, upkeep):
+for room in ROOMS:
     app.register_functions(room.blueprint)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import azure.functions as func
 
@@ -23,6 +24,7 @@ REGISTRY_ROUTE = (
     "/providers/Microsoft.ContainerRegistry/registries/{registry}"
 )
 _MAX_BODY = 4 * 1024 * 1024
+_API_VERSION = "2025-03-01-preview"
 _LOG = logging.getLogger(__name__)
 
 
@@ -99,6 +101,16 @@ def _served(call: Call) -> RegistrySettings:
 def not_found(registry: RegistryId, resource: str) -> NotFound:
     """Answer the error of a resource that is not there, in the words of ARM."""
     return NotFound(f"The Resource '{resource}' under resource group '{registry.resource_group}' was not found.")
+
+
+def operation_headers(call: RegistryCall, header: str, path: str) -> dict[str, str]:
+    """Answer the headers by which a client follows a long-running operation, at `path` below the registry.
+
+    `Retry-After` is one second: az waits thirty between two looks without it.
+    """
+    query = urlencode({"api-version": call.request.params.get("api-version", _API_VERSION)})
+    url = f"{call.services.settings.public_url}{call.id}/{path}?{query}"
+    return {header: url, "Retry-After": "1"}
 
 
 def json_body(request: func.HttpRequest) -> object:

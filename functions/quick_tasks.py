@@ -4,9 +4,10 @@ import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, reply
 from functions._runs import run_resource
-from shared.arm.requests import parse_run_request
+from shared.arm.requests import parse_any_run_request
 from shared.runs.sources import upload_location
-from shared.runs.submit import request_key, submit
+from shared.runs.submit import request_key
+from shared.runs.task_runs import Asked, submit_any
 from shared.settings import Role
 
 blueprint = func.Blueprint()
@@ -29,9 +30,9 @@ def schedule_run(req: func.HttpRequest) -> func.HttpResponse:
     """Queue a run; the same request sent again answers the same run."""
 
     def use(call: RegistryCall) -> func.HttpResponse:
-        request = parse_run_request(call.body())
+        request = parse_any_run_request(call.body())
         key = request_key(req.headers.get("x-ms-client-request-id"), str(call.id), req.get_body())
-        run = submit(call.services.shop, call.registry, request, call.caller, key)
+        run = submit_any(call.services.shop, call.registry, call.id, request, Asked(call.caller, key))
         return reply(run_resource(call.id, run).json_object())
 
     return arm_registry(req, Role.RUNNER, use)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.access.callers import Caller
 from shared.arm.requests import Overrides
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.runs.causes import MANUAL, Cause
 from shared.runs.context import Workshop
 from shared.runs.model import Run
@@ -37,7 +37,10 @@ def run_task(shop: Workshop, registry: RegistrySettings, task: str, order: Order
     known = shop.store.by_request(partition, key)
     if known:
         return known
-    content = shop.tasks.read(partition, task)
+    try:
+        content = shop.tasks.read(partition, task)
+    except NotFound:
+        raise NotFound(f"The task '{task}' does not exist in the registry {registry.name}.") from None
     if not content.task.is_enabled:
         raise Conflict(f"The task '{task}' is disabled; enable it before it is run.", code="TaskDisabled")
     request = request_of(content.task.name, content.full, order.overrides)

@@ -1,24 +1,21 @@
 """Tasks in the `tasks` table: partition = registry, key = the task's name in lower case.
 
-A row holds the task without its secrets as JSON, and all of its secrets in one sealed document, both cut into
-pieces because a column holds at most 32,768 characters. One row, so that one ETag guards both.
+A row holds the task without its secrets as JSON and, when it has secrets, the whole of it sealed: one row, so that
+one ETag guards both.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from shared.access.keys import Keys
-from shared.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
+from shared.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from shared.storage import Row, Table
+from shared.storage.pieces import join_text, split_text
 from shared.storage.tables import Scalar
 from shared.tasks.model import TaskSpec
 from shared.tasks.record import Task
 from shared.tasks.secrets import without_secrets
 
-_PIECE = 30_000
-_MAX_DOCUMENT = 180_000
-"""Characters of a task's JSON: twice that, once sealed, fits the 1 MiB of a row in UTF-16."""
 _CHANGE_ATTEMPTS = 20
 _DOCUMENT, _SEALED = "document", "sealed"
 
@@ -94,13 +91,11 @@ class TaskStore:
         full, public = made.full, without_secrets(made.full)
         text = made.task.model_copy(update={"spec": public}).model_dump_json(by_alias=True, exclude_none=False)
         secret = full.model_dump_json(by_alias=True) if full != public else ""
-        if max(len(text), len(secret)) > _MAX_DOCUMENT:
-            raise TooLarge(f"The task's JSON is longer than {_MAX_DOCUMENT} characters.")
         sealed = self._keys.seal(secret.encode(), _seal_name(made.task)).decode() if secret else ""
-        return {**_pieces(_DOCUMENT, text), **_pieces(_SEALED, sealed)}
+        return split_text(_DOCUMENT, text, "The task") | split_text(_SEALED, sealed, "The task")
 
     def _content(self, row: Row) -> Content:
-        task, sealed = _task(row), _joined(_SEALED, row.values)
+        task, sealed = _task(row), join_text(_SEALED, row.values)
         if not sealed:
             return Content(task, task.spec)
         return Content(task, TaskSpec.model_validate_json(self._keys.open(sealed.encode(), _seal_name(task))))
@@ -111,12 +106,4 @@ def _seal_name(task: Task) -> str:
 
 
 def _task(row: Row) -> Task:
-    return Task.model_validate_json(_joined(_DOCUMENT, row.values))
-
-
-def _pieces(name: str, text: str) -> dict[str, Scalar]:
-    return {f"{name}{start // _PIECE:02d}": text[start : start + _PIECE] for start in range(0, len(text), _PIECE)}
-
-
-def _joined(name: str, values: Mapping[str, Any]) -> str:
-    return "".join(str(values[column]) for column in sorted(values) if column.startswith(name))
+    return Task.model_validate_json(join_text(_DOCUMENT, row.values))

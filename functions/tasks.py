@@ -1,0 +1,112 @@
+"""Tasks: list, show, make, change, delete."""
+
+from collections.abc import Callable
+
+import azure.functions as func
+
+from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
+from shared.arm.names import REGISTRY_TYPE, parse_task_name
+from shared.errors import NotFound
+from shared.settings import Role
+from shared.tasks.answers import task_answer, task_details
+from shared.tasks.changes import Setting, list_tasks, patch_task, put_task
+
+blueprint = func.Blueprint()
+_TASK_ROUTE = REGISTRY_ROUTE + "/tasks/{task}"
+_NOTHING = 204
+
+
+@blueprint.function_name("tasks_list")
+@blueprint.route(route=REGISTRY_ROUTE + "/tasks", methods=["GET"])
+def tasks_list(req: func.HttpRequest) -> func.HttpResponse:
+    """List tasks, oldest first."""
+
+    def use(call: RegistryCall) -> func.HttpResponse:
+        tasks = list_tasks(call.services.shop.tasks, call.partition)
+        return reply({"value": [task_answer(call.id, task) for task in tasks]})
+
+    return arm_registry(req, Role.READER, use)
+
+
+@blueprint.function_name("tasks_get")
+@blueprint.route(route=_TASK_ROUTE, methods=["GET"])
+def tasks_get(req: func.HttpRequest) -> func.HttpResponse:
+    """Show a task without its secrets."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        return reply(task_answer(call.id, call.services.shop.tasks.get(call.partition, name)))
+
+    return _on_task(req, Role.READER, use)
+
+
+@blueprint.function_name("tasks_details")
+@blueprint.route(route=_TASK_ROUTE + "/listDetails", methods=["POST"])
+def tasks_details(req: func.HttpRequest) -> func.HttpResponse:
+    """Show a task, to contributors with its secrets. Whoever may only run it needs no secret: az reads the timeout."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        content = call.services.shop.tasks.read(call.partition, name)
+        may_read = call.services.callers.holds(call.caller, call.partition, Role.CONTRIBUTOR)
+        return reply(task_details(call.id, content.task, content.full if may_read else content.task.spec))
+
+    return _on_task(req, Role.RUNNER, use)
+
+
+@blueprint.function_name("tasks_put")
+@blueprint.route(route=_TASK_ROUTE, methods=["PUT"])
+def tasks_put(req: func.HttpRequest) -> func.HttpResponse:
+    """Make a task or replace it."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        task = put_task(call.services.shop.tasks, _setting(call), name, call.body())
+        return reply(task_answer(call.id, task))
+
+    return _on_task(req, Role.CONTRIBUTOR, use)
+
+
+@blueprint.function_name("tasks_patch")
+@blueprint.route(route=_TASK_ROUTE, methods=["PATCH"])
+def tasks_patch(req: func.HttpRequest) -> func.HttpResponse:
+    """Change what is given of a task."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        task = patch_task(call.services.shop.tasks, _setting(call), name, call.body())
+        return reply(task_answer(call.id, task))
+
+    return _on_task(req, Role.CONTRIBUTOR, use)
+
+
+@blueprint.function_name("tasks_delete")
+@blueprint.route(route=_TASK_ROUTE, methods=["DELETE"])
+def tasks_delete(req: func.HttpRequest) -> func.HttpResponse:
+    """Delete a task; its runs stay."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        was_there = call.services.shop.tasks.delete(call.partition, name)
+        return reply() if was_there else reply(status=_NOTHING)
+
+    return _on_task(req, Role.CONTRIBUTOR, use)
+
+
+def _on_task(
+    req: func.HttpRequest, role: Role, use: Callable[[RegistryCall, str], func.HttpResponse]
+) -> func.HttpResponse:
+    def named(call: RegistryCall) -> func.HttpResponse:
+        name = parse_task_name(req.route_params["task"])
+        try:
+            return use(call, name)
+        except NotFound:
+            raise not_found(call.id, f"{REGISTRY_TYPE}/{call.id.name}/tasks/{name}") from None
+
+    return arm_registry(req, role, named)
+
+
+def _setting(call: RegistryCall) -> Setting:
+    known = call.services
+    return Setting(
+        registry=call.id,
+        location=call.registry.location,
+        tenant=known.settings.tenant_id,
+        caller=call.caller,
+        now=known.shop.clock(),
+    )
