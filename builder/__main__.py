@@ -10,6 +10,7 @@ import httpx
 
 from builder.agent import serve
 from builder.engine.moby import MobyEngine
+from builder.engine.sandbox import Sandbox
 from builder.environment import Environment, Paths, take
 from builder.trust import tls, write_bundle
 from shared.errors import InvalidRequest
@@ -21,7 +22,7 @@ async def _main(environment: Environment) -> int:
     paths = Paths()
     paths.private.mkdir(mode=0o700, parents=True, exist_ok=True)
     bundle = write_bundle(paths.private / "ca.pem", environment.ca_bundle)
-    engine = MobyEngine(paths.private, paths.images, bundle)
+    engine = MobyEngine(paths.private, paths.images, bundle, Sandbox(paths))
     async with httpx.AsyncClient(verify=tls(bundle), trust_env=False, timeout=30) as http:
         task = asyncio.ensure_future(serve(environment, paths, engine, http))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

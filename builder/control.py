@@ -5,16 +5,18 @@ import logging
 from typing import Final
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from builder.environment import Environment
 from builder.faults import Dismissed, Fenced
-from shared.errors import Forbidden, Unavailable
-from shared.grant import Grant, LoginRequest, Message, RegistryLogin, Report, Verdict
+from shared.errors import Forbidden, InvalidRequest, Unavailable
+from shared.grant import Grant, LoginRequest, Message, RegistryLogin, Report, SecretsRequest, SecretValues, Verdict
 
 _log = logging.getLogger("slipway.builder")
 _CLAIM_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 _TIMEOUT: Final = httpx.Timeout(20, connect=10)
+_SECRETS_TIMEOUT: Final = httpx.Timeout(150, connect=10)
+"""The app gives its vaults two minutes."""
 _FIRST_DELAY: Final = 0.1
 _MOST_DELAY: Final = 5.0
 _REFUSALS_BEFORE_LEAVING: Final = 60
@@ -113,14 +115,32 @@ class RunLink:
                 break
         raise Unavailable("the app's answer to the login cannot be read")
 
+    async def secrets(self, request: SecretsRequest, attempts: int = 3) -> SecretValues:
+        """Ask for the values of secrets that lie in key vaults.
+
+        Raises InvalidRequest with the app's sentence when one cannot be had, Unavailable after the last attempt.
+        """
+        back_off = BackOff()
+        for attempt in range(attempts):
+            try:
+                answer = await self._post("secrets", request, _SECRETS_TIMEOUT)
+                return SecretValues.model_validate_json(answer.content)
+            except Unavailable:
+                if attempt + 1 == attempts:
+                    raise
+                await back_off.wait()
+            except ValidationError:
+                break
+        raise Unavailable("the app's answer to the secrets cannot be read")
+
     async def report(self, report: Report) -> None:
         """Send the report once."""
         await self._post("report", report)
 
-    async def _post(self, what: str, message: Message | None = None) -> httpx.Response:
+    async def _post(self, what: str, message: Message | None = None, limit: httpx.Timeout = _TIMEOUT) -> httpx.Response:
         body = message.model_dump_json(by_alias=True, exclude_none=True) if message else "{}"
         try:
-            answer = await self._http.post(f"{self._url}/{what}", content=body, headers=self._headers, timeout=_TIMEOUT)
+            answer = await self._http.post(f"{self._url}/{what}", content=body, headers=self._headers, timeout=limit)
         except httpx.HTTPError as fault:
             raise Unavailable(f"the app does not answer ({type(fault).__name__})") from None
         if answer.is_success:
@@ -131,7 +151,24 @@ class RunLink:
             raise Fenced(f"the run's token holds no longer (HTTP {answer.status_code})")
         if answer.status_code == httpx.codes.FORBIDDEN:
             raise Forbidden("the app refuses this builder a login for what it asked")
+        if answer.status_code == httpx.codes.BAD_REQUEST:
+            raise InvalidRequest(_sentence(answer))
         raise Unavailable(f"the app answers HTTP {answer.status_code}")
+
+
+class _Refusal(BaseModel):
+    message: str
+
+
+class _Refused(BaseModel):
+    error: _Refusal
+
+
+def _sentence(answer: httpx.Response) -> str:
+    try:
+        return _Refused.model_validate_json(answer.content).error.message
+    except ValidationError:
+        return "the app refuses what this builder asked"
 
 
 def _reason(answer: httpx.Response) -> str:

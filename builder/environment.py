@@ -23,13 +23,16 @@ class Environment:
 class Paths:
     """The directories of one builder.
 
-    `private` (mode 0700) holds the engine's socket, registry logins and trust store; no step and no
-    context ever sees it. `workspace` is the context. `images` is the engine's store.
+    `private` (mode 0700) holds registry logins and what is being built; no step and no context ever sees it.
+    `workspace` is the context. `images` is the engine's store. `shared` holds the engine's socket, and `home` the
+    registry logins of the steps: both are open to every step.
     """
 
     private: Path = Path("/run/slipway")
     workspace: Path = Path("/workspace")
     images: Path = Path("/var/lib/docker")
+    shared: Path = Path("/run/engine")
+    home: Path = Path("/acb/home")
 
 
 def take(environ: MutableMapping[str, str]) -> Environment:

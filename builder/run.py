@@ -18,7 +18,9 @@ from builder.environment import Paths
 from builder.faults import ContextRefused, Fenced, StepFailed, reason
 from builder.log import RunLog
 from builder.report import tell
-from builder.steps import Made, Shop, docker_build
+from builder.shop import Made, Shop
+from builder.steps import docker_build
+from builder.tasks.task import run_task
 from shared.errors import InvalidRequest, SlipwayError
 from shared.grant import Grant, Outcome, Report
 
@@ -129,12 +131,14 @@ class _Execution:
         return self._report(Outcome.SUCCEEDED, None, made)
 
     async def _do(self) -> Made:
-        request = self._grant.work.docker_build
-        if request is None:
-            raise InvalidRequest("this builder knows Docker builds only, no task files")
+        work, tools = self._grant.work, self._tools
+        if not (work.docker_build or work.file_task or work.encoded_task):
+            raise InvalidRequest("this builder knows Docker builds and tasks, nothing else")
         context = await self._context()
-        shop = Shop(self._grant, self._tools.engine, self._link, self._tools.http, self._log)
-        return await docker_build(shop, request, context)
+        shop = Shop(self._grant, tools.engine, self._link, tools.http, self._log, tools.paths.home)
+        if work.docker_build:
+            return await docker_build(shop, work.docker_build, context)
+        return await run_task(shop, context)
 
     async def _context(self) -> Context:
         root = self._tools.paths.workspace

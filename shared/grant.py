@@ -6,6 +6,7 @@ camelCase names; unknown members are ignored on both sides so that old builders 
     POST {url}/builders/{group}/claim                  group token  -> 200 Grant | 204 nothing yet | 410 leave
     POST {url}/builders/{group}/runs/{run}/heartbeat   run token    -> 200 Heartbeat | 409 Verdict: stop now
     POST {url}/builders/{group}/runs/{run}/login       run token    LoginRequest -> 200 RegistryLogin
+    POST {url}/builders/{group}/runs/{run}/secrets     run token    SecretsRequest -> 200 SecretValues | 400
     POST {url}/builders/{group}/runs/{run}/report      run token    Report -> 200
 
 A claim is held open for some seconds while there is nothing to do. 401 and 410 are final: the builder
@@ -185,6 +186,26 @@ class LoginRequest(Message):
 
     pull: tuple[str, ...] = ()
     push: tuple[str, ...] = ()
+
+
+class SecretReference(Message):
+    """A secret in a key vault, under the id that a task gives it. `client_id` picks the identity that reads it."""
+
+    id: str
+    keyvault: str
+    client_id: str = ""
+
+
+class SecretsRequest(Message):
+    """Ask for the values of the secrets that the task of the run names."""
+
+    secrets: tuple[SecretReference, ...] = Field(max_length=100)
+
+
+class SecretValues(Message):
+    """The values by id, exactly as the vaults hold them."""
+
+    values: dict[str, str] = Field(repr=False)
 
 
 class Image(Message):

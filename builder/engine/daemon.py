@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +22,12 @@ class Daemon:
     """Starts dockerd with BuildKit, waits until it answers and ends it with all it runs.
 
     `home` is a private directory for socket, configuration and its log; `data` the image store, which must
-    not lie on an overlay file system; `env` its whole environment.
+    not lie on an overlay file system; `env` its whole environment. `enclosure` is the program, with its first
+    words, that starts dockerd in namespaces of its own.
     """
 
-    def __init__(self, home: Path, data: Path, env: dict[str, str]) -> None:
+    def __init__(self, home: Path, data: Path, env: dict[str, str], enclosure: Sequence[str] = ()) -> None:
+        self._enclosure = tuple(enclosure)
         self._home = home
         self._data = data
         self._env = env
@@ -38,7 +41,7 @@ class Daemon:
         config.write_text(json.dumps(self._settings()))
         with (self._home / "dockerd.log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                "dockerd", "--config-file", str(config), "--pidfile", str(self._home / "dockerd.pid"),
+                *self._enclosure, "dockerd", "--config-file", str(config), "--pidfile", str(self._home / "dockerd.pid"),
                 env=self._env, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
@@ -58,7 +61,7 @@ class Daemon:
         if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError, TimeoutError):
-            process.send_signal(signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)
             async with asyncio.timeout(_STOP_SECONDS):
                 await process.wait()
                 return

@@ -11,15 +11,16 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from builder import process
+from builder.engine.containers import MobyContainers
 from builder.engine.daemon import Daemon
 from builder.engine.logins import header, write_config
-from builder.engine.protocol import ImageBuild, Write
-from builder.faults import StepFailed
+from builder.engine.protocol import ImageBuild, Kind, Write
+from builder.engine.sandbox import PATH, Sandbox
+from builder.faults import EngineUnavailable, StepFailed
 from shared.errors import Unavailable
 from shared.grant import RegistryLogin
 from shared.images.references import Reference
 
-_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _READ_BY_CLIENT: Final = re.compile(
     r"(?:BUILDX|BUILDKIT|OTEL)_.*|LD_[A-Z_]+|SSL_CERT_(?:FILE|DIR)|GODEBUG|PATH|HOME|TMPDIR"
     r"|DOCKER_(?:API_VERSION|BUILDKIT|CERT_PATH|CLI_.*|CONFIG|CONTEXT|DEFAULT_PLATFORM|HOST|TLS|TLS_VERIFY)"
@@ -30,16 +31,34 @@ _REASON: Final = 500
 
 
 class MobyEngine:
-    """Builds with `docker buildx build`, pushes through the daemon's API.
+    """Builds with `docker buildx build`, pushes through the daemon's API, runs steps in `sandbox`.
 
     `private` is a directory that only we can read; `bundle` the certificate authorities that dockerd trusts.
+    Without a sandbox the daemon shares our namespaces and there are no steps.
     """
 
-    def __init__(self, private: Path, images: Path, bundle: Path) -> None:
+    kind = Kind.FULL
+
+    def __init__(self, private: Path, images: Path, bundle: Path, sandbox: Sandbox | None = None) -> None:
         self._private = private
-        self._env = {"PATH": _PATH, "HOME": str(private), "SSL_CERT_FILE": str(bundle)}
-        self._daemon = Daemon(private / "engine", images, self._env)
+        self._bundle = bundle
+        self._sandbox = sandbox
+        self._env = {"PATH": PATH, "HOME": str(private), "SSL_CERT_FILE": str(bundle)}
+        home = sandbox.shared if sandbox else private / "engine"
+        enclosure = sandbox.daemon if sandbox else ()
+        self._daemon = Daemon(home, images, self._env | {"SSL_CERT_FILE": str(self._trust(home))}, enclosure)
         self._ready: asyncio.Task[None] | None = None
+        self._containers = MobyContainers(self._daemon, sandbox, private, self._started) if sandbox else None
+
+    def _trust(self, home: Path) -> Path:
+        return home / "ca.pem" if self._sandbox else self._bundle
+
+    @property
+    def containers(self) -> MobyContainers:
+        """The steps' side of the daemon."""
+        if self._containers is None:
+            raise EngineUnavailable("this engine was started for builds alone")
+        return self._containers
 
     async def start(self) -> None:
         """Start dockerd."""
@@ -84,6 +103,8 @@ class MobyEngine:
 
     async def _started(self) -> None:
         if self._ready is None:
+            if self._sandbox:
+                self._sandbox.prepare(self._bundle)
             self._ready = asyncio.create_task(self._daemon.start())
         await asyncio.shield(self._ready)
 

@@ -1,12 +1,14 @@
 """What the steps need of an engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from shared.grant import NamedValue, Platform, RegistryLogin
 from shared.images.references import Reference
+from shared.language import Network, VolumeMount
 
 type Write = Callable[[bytes], None]
 """Takes a process's output, cut anywhere; never blocks."""
@@ -31,19 +33,133 @@ class ImageBuild:
     logins: tuple[RegistryLogin, ...] = ()
 
 
+class Kind(StrEnum):
+    """What an engine can do: everything, with a daemon of its own, or what an unprivileged container can."""
+
+    FULL = "full"
+    CONFINED = "confined"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where the steps of a task work.
+
+    `root` is the context's directory, `volume` the name by which containers mount it, `home` the directory behind
+    the volume `home`. `images` are those that steps name: an engine brings the ones that it knows itself.
+    """
+
+    root: Path
+    volume: str
+    home: Path
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One `docker run`. `command` is shell text: further flags, the image, its words, redirections.
+
+    `environment` items, and all that a task writes as text, go into the shell unquoted, as in ACR Tasks.
+    `directory` is None when the image's own is to hold. It runs in the workspace that was opened.
+    """
+
+    name: str
+    command: str
+    directory: str | None = None
+    network: str = ""
+    entry_point: str = ""
+    user: str = ""
+    isolation: str = ""
+    cpus: str = ""
+    environment: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    detach: bool = False
+    keep: bool = False
+    privileged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBuild:
+    """One `docker build`. `text` is shell text, run in `directory`; whatever Dockerfile it names, `dockerfile` is used.
+
+    `logins` are added to those that the home directory holds. `ignore` is as in `ImageBuild`.
+    """
+
+    text: str
+    directory: str
+    dockerfile: str
+    ignore: str | None = None
+    environment: tuple[str, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    logins: tuple[RegistryLogin, ...] = ()
+
+
+class Containers(Protocol):
+    """Runs the steps of a task. `open` comes first, once; everything after it may run side by side.
+
+    `run`, `pull` and `build` return an exit status, as a shell tells it, and have written all output before.
+    Cancelling one ends its shell; a container that it started goes on until `remove`. Networks, volumes and
+    files raise StepFailed with the engine's reason. The shell text runs in a sandbox of its own: it reaches the
+    engine, the workspace and the home directory, and nothing of the agent.
+    """
+
+    async def open(self, workspace: Workspace) -> None:
+        """Make the workspace and the home directory known, as volumes."""
+        ...
+
+    async def create_network(self, network: Network) -> None:
+        """Make a network."""
+        ...
+
+    async def remove_network(self, name: str) -> None:
+        """Remove a network if it is there."""
+        ...
+
+    async def write_volume(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Make a volume with exactly these files, readable by root alone, outside the workspace."""
+        ...
+
+    async def run(self, container: Container, write: Write) -> int:
+        """Run a container to its end, or until it has started when it is detached."""
+        ...
+
+    async def pull(self, image: str, write: Write) -> int:
+        """Pull an image, named in shell text, with the logins of the home directory."""
+        ...
+
+    async def build(self, build: TextBuild, write: Write) -> int:
+        """Build what the text says."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Kill and remove a container if it is there."""
+        ...
+
+    async def digest(self, image: str) -> str | None:
+        """Return the digest under which the engine holds an image, None when it does not."""
+        ...
+
+
 class Engine(Protocol):
-    """Builds, pushes and, later, runs containers for one run.
+    """Builds, pushes and runs containers for one run.
 
     `start` is called once and may take seconds; every other method waits for it. Methods may run side by
-    side. Cancelling one kills what it started. Nothing is retried inside. `build`, `push` and what comes
-    after them raise StepFailed with the engine's own reason; its complete words have gone to `write`
-    before. `start`, and any other then, raises EngineUnavailable
-    when the engine cannot run here. Secret values are given to
-    programs by environment or socket, never on a command line.
-
-    A container of a step (its flags, its image, its words) will be one more frozen value beside
-    `ImageBuild`, and `run(container, write) -> int`, its exit status, one more method.
+    side. Cancelling one kills what it started. Nothing is retried inside. `build` and `push` raise StepFailed
+    with the engine's own reason; its complete words have gone to `write` before. `start`, and any other then,
+    raises EngineUnavailable when the engine cannot run here. Secret values are given to programs by environment
+    or socket, never on a command line.
     """
+
+    @property
+    def kind(self) -> Kind:
+        """What this engine can do."""
+        ...
+
+    @property
+    def containers(self) -> Containers:
+        """What runs the steps of a task. Raises EngineUnavailable on an engine that only builds."""
+        ...
 
     async def start(self) -> None:
         """Get ready; returns when builds can begin."""

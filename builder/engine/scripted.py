@@ -1,26 +1,104 @@
-"""An engine that builds nothing: it prints, fails and hangs on command.
+"""An engine that builds and runs nothing: it prints, fails and hangs on command.
 
 It is part of the product, so that tasks and the agent can be tried without privileges or a daemon.
 """
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from builder.engine.protocol import ImageBuild, Write
+from builder.engine.protocol import Container, ImageBuild, Kind, TextBuild, Workspace, Write
 from builder.faults import StepFailed
 from shared.errors import SlipwayError
 from shared.grant import RegistryLogin
 from shared.images.references import Reference
+from shared.language import Network
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What one call does: print, then hang for ever, fail with `error`, or succeed."""
+    """What one call does: print, take `seconds`, then hang for ever, fail with `error`, or end with `status`."""
 
     output: tuple[bytes, ...] = ()
     error: str | None = None
     hang: bool = False
+    status: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class ScriptedContainers:
+    """Plays `acts` by the name of a container, by `pull` or by `build`, each in order, the last again and again.
+
+    What was done is in `events`, in order: `("start", name)` and `("end", name)` around each act.
+    """
+
+    acts: dict[str, list[Act]] = field(default_factory=dict)
+    events: list[tuple[str, str]] = field(default_factory=list)
+    ran: list[Container] = field(default_factory=list)
+    built: list[TextBuild] = field(default_factory=list)
+    volumes: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    workspace: Workspace | None = None
+
+    async def open(self, workspace: Workspace) -> None:
+        """Remember the workspace."""
+        self.workspace = workspace
+
+    async def create_network(self, network: Network) -> None:
+        """Remember the network, or fail as told for `network`."""
+        self.events.append(("network", network.name))
+        await self._play("network", lambda _: None)
+
+    async def remove_network(self, name: str) -> None:
+        """Remember the removal."""
+        self.events.append(("network rm", name))
+
+    async def write_volume(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Remember the files."""
+        self.volumes[name] = dict(files)
+
+    async def run(self, container: Container, write: Write) -> int:
+        """Play the next act of the container."""
+        self.ran.append(container)
+        return await self._between(container.name, container.name, write)
+
+    async def pull(self, image: str, write: Write) -> int:
+        """Play the next act of `pull`."""
+        return await self._between("pull", f"pull {image}", write)
+
+    async def build(self, build: TextBuild, write: Write) -> int:
+        """Play the next act of `build`."""
+        self.built.append(build)
+        return await self._between("build", f"build {build.text}", write)
+
+    async def remove(self, name: str) -> None:
+        """Remember the removal."""
+        self.events.append(("rm", name))
+
+    async def digest(self, image: str) -> str | None:
+        """Return the digest that was set for the image."""
+        return self.digests.get(image)
+
+    async def _between(self, key: str, name: str, write: Write) -> int:
+        self.events.append(("start", name))
+        try:
+            return await self._play(key, write)
+        finally:
+            self.events.append(("end", name))
+
+    async def _play(self, key: str, write: Write) -> int:
+        acts = self.acts.get(key) or [Act()]
+        act = acts.pop(0) if len(acts) > 1 else acts[0]
+        for piece in act.output:
+            write(piece)
+        await asyncio.sleep(act.seconds)
+        if act.hang:
+            await asyncio.Event().wait()
+        if act.error:
+            raise StepFailed(act.error)
+        return act.status
 
 
 @dataclass
@@ -39,6 +117,9 @@ class ScriptedEngine:
     stopped: bool = False
     killed: int = 0
     entered: asyncio.Event = field(default_factory=asyncio.Event)
+    kind: Kind = Kind.FULL
+    containers: ScriptedContainers = field(default_factory=ScriptedContainers)
+    digest_of: dict[str, str] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Start at once, or fail as told."""
@@ -53,10 +134,10 @@ class ScriptedEngine:
         return self.digest(build)
 
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
-        """Play the next push; the digest is that of the last build."""
+        """Play the next push; the digest is that of the last build, or the one that was set for the image."""
         self.pushed.append((image, login))
         await self._play(self.pushes, write)
-        return self.digest(self.built[-1])
+        return self.digest_of.get(str(image)) or self.digest(self.built[-1])
 
     async def stop(self) -> None:
         """Remember that it was stopped."""

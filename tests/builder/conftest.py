@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,7 @@ class World:
         """Let one builder live from its start to its exit."""
         environment = Environment("https://app.example", "g1", "group-token")
         paths = Paths(self.directory / "private", self.directory / "workspace", self.directory / "images")
+        paths = replace(paths, home=self.directory / "home")
         paths.private.mkdir(exist_ok=True)
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
             return await serve(environment, paths, self.engine, http)

@@ -193,7 +193,7 @@ def test_a_failed_push_is_tried_three_times(world: World) -> None:
 
 async def _impatient(world: World) -> int:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("builder.steps._PUSH_DELAY", 0.001)
+        patch.setattr("builder.publish._DELAY", 0.001)
         return int(await asyncio.wait_for(world.live(), 10))
 
 

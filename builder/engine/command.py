@@ -1,0 +1,69 @@
+"""The command lines of steps, as shell text. Pure.
+
+Sources: the flags and their order are those of ACR Tasks' engine. What a task writes stays unquoted, because task
+files quote it themselves and rely on the shell; what we add is made of safe characters.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from builder.engine.protocol import Container, TextBuild
+from shared.language import VolumeMount
+
+SOCKET: Final = "/var/run/docker.sock"
+HOME: Final = "/acb/home"
+WORKSPACE: Final = "/workspace"
+
+
+def docker_run(container: Container, volume: str, socket: str) -> str:
+    """Return the `docker run` of a step; `volume` is the workspace's, `socket` the daemon's."""
+    return " ".join(("docker run", *_run_flags(container, volume, socket), container.command))
+
+
+def _run_flags(container: Container, volume: str, socket: str) -> Iterator[str]:
+    if not container.keep:
+        yield "--rm"
+    if container.detach:
+        yield "--detach"
+    yield from (f"-p {port}" for port in container.ports)
+    yield from (f"--expose {port}" for port in container.expose)
+    if container.privileged:
+        yield "--privileged"
+    named = {
+        "--user": container.user,
+        "--network": container.network,
+        "--isolation": container.isolation,
+        "--cpus": container.cpus,
+        "--entrypoint": container.entry_point,
+        "--name": container.name,
+    }
+    yield from (f"{flag} {value}" for flag, value in named.items() if value)
+    volumes = {volume: WORKSPACE, socket: SOCKET, "home": HOME}
+    yield from (f"--volume {source}:{target}" for source, target in volumes.items())
+    yield from (f"--volume {mount.name}:{mount.mount_path}" for mount in container.volume_mounts)
+    yield f"--env HOME={HOME}"
+    yield from (f"--env {item}" for item in container.environment)
+    if container.directory is not None:
+        yield f"--workdir {container.directory}"
+
+
+def docker_build(build: TextBuild, client: str) -> str:
+    """Return the call of a build step; `client` calls the program that `client_script` makes."""
+    return " ".join(("env", *build.environment, client, build.text))
+
+
+def client_script(place: str) -> str:
+    """Return a program that calls buildx with its own words, which the shell has split, and then ours.
+
+    Of a flag given twice docker takes the last: so the Dockerfile in `place`, whose bases are pinned, is used.
+    """
+    ours = f"--file={place}/Dockerfile"
+    return (
+        f"export DOCKER_CONFIG={place}/config\n"
+        f'exec docker buildx build --progress=plain --provenance=false --sbom=false "$@" {ours}\n'
+    )
+
+
+def mounted(mounts: Sequence[VolumeMount], sources: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return (directory, path in the sandbox) of each mount whose volume is known."""
+    return tuple((sources[mount.name], mount.mount_path) for mount in mounts if mount.name in sources)

@@ -1,0 +1,79 @@
+"""Before a build: read the Dockerfile, find its bases, ask what they are now, pin the build to that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from builder.bases import built_in_frontend, own_repositories, pinned, session, without_syntax
+from builder.contexts.tree import read_text
+from builder.log import RunLog
+from builder.shop import Shop
+from shared.dockerfile import Bases, Dockerfile, parse, resolve
+from shared.errors import NotFound
+from shared.grant import LoginRequest, Platform, RegistryLogin
+from shared.images.references import Reference
+
+_DOCKERFILE_LIMIT: Final = 4 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What to scan: a Dockerfile below `root`, and what of the build decides which bases it has."""
+
+    root: Path
+    path: str
+    arguments: Mapping[str, str]
+    platform: Platform
+    target: str | None = None
+    logins: tuple[RegistryLogin, ...] = ()
+    publishes: tuple[str, ...] = ()
+    """Repositories of the run's registry that the build itself may write to, such as its cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A Dockerfile whose bases are known: its text and its ignore rules for the engine, its bases, their digests."""
+
+    text: str
+    ignore: str | None
+    bases: Bases
+    digests: Mapping[Reference, str]
+    logins: tuple[RegistryLogin, ...]
+    """Those given, and a token for the bases that come from the run's own registry."""
+
+
+async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
+    """Scan and pin. With `quiet` the log does not tell of the login.
+
+    Raises NotFound without the Dockerfile, LanguageError for a bad one, the registry client's errors for a base.
+    """
+    dockerfile = parse(_read(subject))
+    bases = resolve(dockerfile, dict(subject.arguments), subject.target, subject.platform)
+    logins = subject.logins
+    own = own_repositories(bases, shop.registry)
+    if own:
+        request = LoginRequest(pull=tuple(dict.fromkeys((*own, *subject.publishes))), push=subject.publishes)
+        logins = (*logins, await shop.login(request, quiet=quiet))
+    found = await pinned(shop.http, session(logins), dockerfile, bases, subject.platform)
+    return Scanned(
+        text=_for_engine(dockerfile, found.text, shop.log),
+        ignore=read_text(subject.root, f"{subject.path}.dockerignore", _DOCKERFILE_LIMIT),
+        bases=bases,
+        digests=found.digests,
+        logins=logins,
+    )
+
+
+def _read(subject: Subject) -> str:
+    text = read_text(subject.root, subject.path, _DOCKERFILE_LIMIT)
+    if text is None:
+        raise NotFound(f"the Dockerfile {subject.path!r} is not in the context")
+    return text
+
+
+def _for_engine(dockerfile: Dockerfile, text: str, log: RunLog) -> str:
+    if not built_in_frontend(dockerfile):
+        return text
+    log.line(f"Using the engine's own Dockerfile frontend instead of {dockerfile.syntax}")
+    return without_syntax(text)

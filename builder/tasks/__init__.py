@@ -1,0 +1,1 @@
+"""Multi-step tasks: from the grant to a plan, and the plan executed."""
