@@ -80,12 +80,12 @@ def fire(scheduler: Scheduler, hint: Hint) -> bool:
 def _serve(scheduler: Scheduler, timer: ArmedTimer, task: TimedTask) -> _Served:
     known = _known_run(scheduler, timer)
     if known is not None:
-        return _settle(scheduler, timer, Verdict.STARTED, known)
+        return _settle(scheduler, timer, Verdict.STARTED, known.id)
     standing = scheduler.automatic.look(timer.registry, timer.task, scheduler.clock())
     if timer.claim is None:
         if not standing.is_free and standing.queued is None:
             return _wait(scheduler, timer, standing)
-        claimed = _claim(scheduler, timer)
+        claimed = _claim(scheduler, timer, standing)
         if claimed is None:
             return _LATER
         timer = claimed
@@ -98,21 +98,23 @@ def _known_run(scheduler: Scheduler, timer: ArmedTimer) -> Run | None:
     return scheduler.runs.by_request(timer.registry, _key(timer, timer.claim.occurrence))
 
 
-def _claim(scheduler: Scheduler, timer: ArmedTimer) -> ArmedTimer | None:
+def _claim(scheduler: Scheduler, timer: ArmedTimer, standing: Standing) -> ArmedTimer | None:
     now = scheduler.clock()
     if timer.next is None or timer.due is None:
         return None
     turn = take_turn(parse(timer.schedule), timer.next, now - (timer.due - timer.next), scheduler.patience)
-    claim = Claim(at=now, **asdict(turn))
+    queued = standing.queued if turn.occurrence else None
+    claim = Claim(at=now, joined=queued.id if queued else None, **asdict(turn))
     return scheduler.timers.change(timer, replace(timer, claim=claim))
 
 
 def _carry_out(scheduler: Scheduler, timer: ArmedTimer, task: TimedTask, standing: Standing) -> _Served:
-    occurrence = timer.claim.occurrence if timer.claim else None
-    if occurrence is None:
+    claim = timer.claim
+    occurrence = claim.occurrence if claim else None
+    if claim is None or occurrence is None:
         return _settle(scheduler, timer, Verdict.SUPPRESSED)
-    if standing.queued is not None:
-        return _settle(scheduler, timer, Verdict.JOINED, standing.queued)
+    if claim.joined:
+        return _settle(scheduler, timer, Verdict.JOINED, claim.joined)
     request = _key(timer, occurrence)
     if not standing.is_free and not standing.is_for(request):
         return _wait(scheduler, timer, standing)
@@ -129,31 +131,31 @@ def _start(scheduler: Scheduler, timer: ArmedTimer, task: TimedTask, occurrence:
         raise
     except SlipwayError as error:
         return _settle(scheduler, timer, Verdict.REFUSED, refusal=error.message)
-    return _settle(scheduler, timer, Verdict.STARTED, run)
+    return _settle(scheduler, timer, Verdict.STARTED, run.id)
 
 
 def _wait(scheduler: Scheduler, timer: ArmedTimer, standing: Standing) -> _Served:
     run = standing.run
     if run is not None:
         reason = f"The run {run.id} of this task is under way, and a task never starts beside itself by a trigger."
-        scheduler.decisions.record(_decision(timer, Verdict.WAITS, reason, run))
+        scheduler.decisions.record(_decision(timer, Verdict.WAITS, reason, run.id))
     return _LATER
 
 
 def _settle(
-    scheduler: Scheduler, timer: ArmedTimer, verdict: Verdict, run: Run | None = None, refusal: str = ""
+    scheduler: Scheduler, timer: ArmedTimer, verdict: Verdict, run_id: str | None = None, refusal: str = ""
 ) -> _Served:
     """Record what became of a claim and let the timer wait for its next occurrence."""
     claim = timer.claim
     if claim is None:
         return _LATER
-    reason = _reason(claim, verdict, run, refusal, scheduler.patience)
-    scheduler.decisions.record(_decision(timer, verdict, reason, run))
+    reason = _reason(claim, verdict, run_id, refusal, scheduler.patience)
+    scheduler.decisions.record(_decision(timer, verdict, reason, run_id))
     advanced = scheduler.timers.change(timer, timer.waiting(claim.following, scheduler.spread))
     return _Served(advanced is not None, made_run=verdict is Verdict.STARTED)
 
 
-def _decision(timer: ArmedTimer, verdict: Verdict, reason: str, run: Run | None) -> Decision:
+def _decision(timer: ArmedTimer, verdict: Verdict, reason: str, run_id: str | None) -> Decision:
     claim = timer.claim
     occurrence = (claim.occurrence or claim.first) if claim else timer.next
     at = claim.at if claim else timer.due
@@ -169,18 +171,18 @@ def _decision(timer: ArmedTimer, verdict: Verdict, reason: str, run: Run | None)
         subject=_printed(occurrence),
         stands_for=claim.passed if claim else 1,
         reason=reason[:MAX_REASON],
-        run_id=run.id if run else None,
+        run_id=run_id,
     )
 
 
-def _reason(claim: Claim, verdict: Verdict, run: Run | None, refusal: str, patience: timedelta) -> str:
+def _reason(claim: Claim, verdict: Verdict, run_id: str | None, refusal: str, patience: timedelta) -> str:
     came = "time came" if claim.passed == 1 else f"{claim.passed} times from {_printed(claim.first)} on came"
     match verdict:
         case Verdict.SUPPRESSED:
             hours = patience / timedelta(hours=1)
             return f"The timer's {came} more than {hours:g} hours ago: too late for a run to make up for it."
         case Verdict.JOINED:
-            return f"The timer's {came} while the run {run.id if run else ''} of this task was queued: it serves both."
+            return f"The timer's {came} while the run {run_id} of this task was queued: it serves both."
         case Verdict.REFUSED:
             return f"The timer's {came}, but the task cannot be run as it is: {refusal}"
         case _ if claim.passed > 1:

@@ -36,6 +36,8 @@ class Claim(BaseModel):
     passed: int
     first: datetime
     following: datetime | None
+    joined: str | None = None
+    """The queued run that serves the occurrence too, if there was one."""
 
 
 @dataclass(frozen=True)
