@@ -1,6 +1,7 @@
 """The running local stack, as the benchmarks use it."""
 
 import os
+import re
 import ssl
 import subprocess
 import time
@@ -20,6 +21,7 @@ from devstack.stack.ports import Ports
 from devstack.stack.record import read
 
 _PATIENCE = 180
+_QUEUED = re.compile(r"Queued a build with ID: (\w+)")
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Stack:
     target: Target
 
     @classmethod
-    def running(cls, state: Path = Path(os.environ.get(STATE_VARIABLE, CHECKOUT / ".dev"))) -> "Stack":
+    def running(cls) -> "Stack":
         """Answer the stack of this checkout. Raises SystemExit when it does not run."""
-        layout = Layout(state)
+        layout = Layout(Path(os.environ.get(STATE_VARIABLE, CHECKOUT / ".dev")))
         record = read(layout.record)
         if record is None:
             raise SystemExit("the stack does not run; start it with ./dev up --background")
@@ -54,11 +56,22 @@ class Stack:
 
     def az(self, *arguments: str) -> str:
         """Run az and answer what it printed. Raises SystemExit when it fails."""
+        return self._az(arguments).stdout
+
+    def queue(self, folder: str, *arguments: str) -> str:
+        """Queue a build by az and answer the id of its run."""
+        said = self._az(("acr", "build", "-r", names.REGISTRY, "--no-wait", *arguments, folder)).stderr
+        found = _QUEUED.search(said)
+        if found is None:
+            raise SystemExit(said)
+        return found[1]
+
+    def _az(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         argv, environment = command(self.target, arguments)
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(done.stdout + done.stderr)
-        return done.stdout
+        return done
 
     def http(self, principal: str = "owner") -> httpx.Client:
         """Open a client with a principal's token."""

@@ -127,7 +127,7 @@ def _occupy_warm_builder(stack: Stack) -> None:
     stack.wait_for_warm_builder()
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "Dockerfile").write_text(f"FROM {stack.login_server}/base/busybox:1.35\nRUN sleep 15\n")
-        stack.az("acr", "build", "-r", "localreg", "--no-push", "--no-wait", name)
+        stack.queue(name, "--no-push")
 
 
 def _median(rows: list[tuple[float, float, float]], column: int) -> float:
