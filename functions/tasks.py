@@ -10,6 +10,8 @@ from shared.errors import NotFound
 from shared.settings import Role
 from shared.tasks.answers import task_answer, task_details
 from shared.tasks.changes import Setting, list_tasks, patch_task, put_task
+from shared.triggers.arming import arm
+from shared.triggers.scheduler import open_scheduler
 
 blueprint = func.Blueprint()
 _TASK_ROUTE = REGISTRY_ROUTE + "/tasks/{task}"
@@ -59,6 +61,7 @@ def tasks_put(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         task = put_task(call.services.shop.tasks, _setting(call), name, call.body())
+        _arm_timers(call, name)
         return reply(task_answer(call.id, task))
 
     return _on_task(req, Role.CONTRIBUTOR, use)
@@ -71,6 +74,7 @@ def tasks_patch(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         task = patch_task(call.services.shop.tasks, _setting(call), name, call.body())
+        _arm_timers(call, name)
         return reply(task_answer(call.id, task))
 
     return _on_task(req, Role.CONTRIBUTOR, use)
@@ -83,6 +87,7 @@ def tasks_delete(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         was_there = call.services.shop.tasks.delete(call.partition, name)
+        _arm_timers(call, name)
         return reply() if was_there else reply(status=_NOTHING)
 
     return _on_task(req, Role.CONTRIBUTOR, use)
@@ -99,6 +104,11 @@ def _on_task(
             raise not_found(call.id, f"{REGISTRY_TYPE}/{call.id.name}/tasks/{name}") from None
 
     return arm_registry(req, role, named)
+
+
+def _arm_timers(call: RegistryCall, name: str) -> None:
+    """Let schedules follow a change; a failure here is answered, so that the client repeats the change."""
+    arm(open_scheduler(call.services.shop), call.partition, name)
 
 
 def _setting(call: RegistryCall) -> Setting:

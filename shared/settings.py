@@ -130,6 +130,11 @@ class Settings(BaseModel):
     retention_days: int = Field(default=30, alias="SLIPWAY_RETENTION_DAYS", ge=1)
     """Days that a finished run and its log are kept, unless it is archived."""
 
+    schedule_catch_up: int = Field(default=720, alias="SLIPWAY_SCHEDULE_CATCH_UP", ge=0, le=1380)
+    """Minutes after which no run makes up any more for the time of a timer that passed during an outage."""
+    schedule_spread: int = Field(default=0, alias="SLIPWAY_SCHEDULE_SPREAD", ge=0, le=30)
+    """Most minutes that a timer's run is queued later than its schedule, to level the load; 0 for punctual timers."""
+
     key_file: Path | None = Field(default=None, alias="SLIPWAY_KEY_FILE")
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)

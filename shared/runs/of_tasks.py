@@ -25,6 +25,8 @@ class Order:
     agent_pool: str | None = None
     log_template: str | None = None
     is_archived: bool = False
+    dispatches: bool = True
+    """Whether the run is dispatched at once; who queues many dispatches once, afterwards."""
 
 
 def run_task(shop: Workshop, registry: RegistrySettings, task: str, order: Order, key: str) -> Run:
@@ -50,4 +52,12 @@ def run_task(shop: Workshop, registry: RegistrySettings, task: str, order: Order
         "is_archive_enabled": order.is_archived,
     }
     origin = Origin(content.task.name, order.cause, order.overrides.update_trigger_token)
-    return submit(shop, registry, request.model_copy(update=changes), order.caller, key, origin=origin)
+    return submit(
+        shop,
+        registry,
+        request.model_copy(update=changes),
+        order.caller,
+        key,
+        origin=origin,
+        dispatches=order.dispatches,
+    )

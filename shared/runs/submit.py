@@ -56,10 +56,12 @@ def submit(  # noqa: PLR0913 - what a run is made of
     key: str,
     *,
     origin: Origin = QUICK,
+    dispatches: bool = True,
 ) -> Run:
     """Answer the queued run of a request. Raises InvalidRequest, or Unavailable before anything was written.
 
-    The same `key` answers the same run, whatever else is given.
+    The same `key` answers the same run, whatever else is given. Without `dispatches` the caller, who queues many,
+    announces and dispatches when it has queued the last one.
     """
     partition = registry.name.lower()
     known = shop.store.by_request(partition, key)
@@ -68,6 +70,8 @@ def submit(  # noqa: PLR0913 - what a run is made of
     if request.source_location or not isinstance(request, EncodedTaskRunRequest):
         check_location(shop, partition, request.source_location)
     run = _insert(shop, registry, _Draft(_in_known_pool(shop, partition, request), caller, origin), key)
+    if not dispatches:
+        return run
     try:
         announce(shop, partition)
         dispatch(shop, partition)

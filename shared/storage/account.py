@@ -14,7 +14,7 @@ from shared.storage.blobs import Blobs
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
 
-TABLES = ("runs", "groups", "tasks", "taskruns", "pools", "hooks", "deliveries")
+TABLES = ("runs", "groups", "tasks", "taskruns", "pools", "hooks", "deliveries", "timers", "due", "decisions")
 CONTAINERS = ("sources", "logs", "requests", "results")
 QUEUES = ("dispatch", "git-deliveries")
 
@@ -30,6 +30,9 @@ class Storage:
     agent_pools: Table
     hooks: Table
     deliveries: Table
+    timers: Table
+    due: Table
+    decisions: Table
     blobs: Blobs
     dispatch: Queue
     git_deliveries: Queue
@@ -53,6 +56,9 @@ def open_storage(settings: Settings) -> Storage:
         agent_pools=Table(tables.get_table_client("pools")),
         hooks=Table(tables.get_table_client("hooks")),
         deliveries=Table(tables.get_table_client("deliveries")),
+        timers=Table(tables.get_table_client("timers")),
+        due=Table(tables.get_table_client("due")),
+        decisions=Table(tables.get_table_client("decisions")),
         blobs=room,
         dispatch=_queue(queues, "dispatch"),
         git_deliveries=_queue(queues, "git-deliveries"),

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import Conflict, NotFound
 from shared.runs.causes import CauseKind
+from shared.runs.context import Workshop
 from shared.storage import Delete, Row, Table
 
 MAX_REASON = 2000
@@ -106,6 +107,13 @@ class DecisionStore:
         except NotFound:
             for key in keys:
                 self._table.delete(partition, key)
+
+
+def purge_decisions(shop: Workshop) -> None:
+    """Delete the decisions of every registry that are past the retention of its runs."""
+    before = shop.clock() - timedelta(days=shop.settings.retention_days)
+    for registry in shop.settings.registries:
+        DecisionStore(shop.storage.decisions).purge(registry.name.lower(), before)
 
 
 def _partition(registry: str, task: str) -> str:
