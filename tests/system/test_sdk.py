@@ -56,12 +56,15 @@ def upload(client: Any, dockerfile: str) -> str:
 
 
 def request(client: Any, dockerfile: str, **changes: Any) -> models.DockerBuildRequest:
-    return models.DockerBuildRequest(
-        source_location=upload(client, dockerfile),
-        docker_file_path="Dockerfile",
-        platform=models.PlatformProperties(os="Linux", architecture="amd64"),
-        **{"image_names": [], "is_push_enabled": False} | changes,
-    )
+    body = {
+        "type": "DockerBuildRequest",
+        "sourceLocation": upload(client, dockerfile),
+        "dockerFilePath": "Dockerfile",
+        "platform": {"os": "Linux", "architecture": "amd64"},
+        "imageNames": [],
+        "isPushEnabled": False,
+    }
+    return models.DockerBuildRequest(body | changes)
 
 
 def ended(client: Any, run_id: str) -> Any:
@@ -76,7 +79,7 @@ def ended(client: Any, run_id: str) -> Any:
 
 def test_a_build_through_the_sdk(stack: "Stack", client: Any) -> None:
     text = f"FROM {stack.login_server}/base/busybox:1.35\nRUN echo by-the-sdk\n"
-    wanted = request(client, text, image_names=["sdk/hello:v1"], is_push_enabled=True)
+    wanted = request(client, text, imageNames=["sdk/hello:v1"], isPushEnabled=True)
     queued = client.registries.schedule_run(GROUP, names.REGISTRY, wanted)
     assert queued.properties.status in {"Queued", "Started", "Running"}
     run = ended(client, queued.name)
@@ -104,11 +107,11 @@ def test_runs_are_listed_filtered_updated_and_canceled(client: Any, stack: "Stac
 def test_errors_are_the_sdks_own(client: Any) -> None:
     with pytest.raises(ResourceNotFoundError) as missing:
         client.runs.get(GROUP, names.REGISTRY, "c9999999")
+    assert missing.value.error is not None
     assert missing.value.error.code == "ResourceNotFound"
+    without_source = {"type": "DockerBuildRequest", "dockerFilePath": "Dockerfile", "platform": {"os": "linux"}}
     with pytest.raises(HttpResponseError) as refused:
-        client.registries.schedule_run(
-            GROUP, names.REGISTRY, models.DockerBuildRequest(docker_file_path="Dockerfile", platform=None)
-        )
+        client.registries.schedule_run(GROUP, names.REGISTRY, without_source)
     assert refused.value.status_code == 400
 
 
