@@ -4,15 +4,13 @@ Sources: the flags and their order are those of ACR Tasks' engine. What a task w
 files quote it themselves and rely on the shell; what we add is made of safe characters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from builder.engine.protocol import Container, TextBuild
-from shared.language import VolumeMount
+from builder.engine.sandbox import HOME, WORKSPACE
 
 SOCKET: Final = "/var/run/docker.sock"
-HOME: Final = "/acb/home"
-WORKSPACE: Final = "/workspace"
 
 
 def docker_run(container: Container, volume: str, socket: str) -> str:
@@ -62,8 +60,3 @@ def client_script(place: str) -> str:
         f"export DOCKER_CONFIG={place}/config\n"
         f'exec docker buildx build --progress=plain --provenance=false --sbom=false "$@" {ours}\n'
     )
-
-
-def mounted(mounts: Sequence[VolumeMount], sources: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return (directory, path in the sandbox) of each mount whose volume is known."""
-    return tuple((sources[mount.name], mount.mount_path) for mount in mounts if mount.name in sources)

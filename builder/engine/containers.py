@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -12,20 +13,17 @@ from urllib.parse import quote
 import httpx
 
 from builder import process
-from builder.engine.client_image import CHANGES, NAME, pack
-from builder.engine.command import HOME, WORKSPACE, client_script, docker_build, docker_run, mounted
+from builder.engine.client_image import NAME, pack
+from builder.engine.command import client_script, docker_build, docker_run
 from builder.engine.daemon import Daemon
 from builder.engine.logins import merged_config
 from builder.engine.protocol import Container, TextBuild, Workspace, Write
-from builder.engine.sandbox import PATH, STEP, Sandbox
+from builder.engine.sandbox import HOME, PATH, STEP, WORKSPACE, Sandbox, Share
 from builder.faults import StepFailed
 from shared.language import Network
 
 _HOME_VOLUME: Final = "home"
-_ROOT: Final = ""
-
-type Mounts = tuple[tuple[str, str], ...]
-"""Directories and where a shell finds them."""
+_CLIENT: Final = frozenset({NAME, f"{NAME}:latest"})
 
 
 class MobyContainers:
@@ -36,8 +34,10 @@ class MobyContainers:
         self._daemon = daemon
         self._sandbox = sandbox
         self._started = started
-        self._sources: dict[str, int] = {}
-        """Open directories of volumes by name; the workspace's has no name."""
+        self._volumes: dict[str, Share] = {}
+        self._root: Share | None = None
+        self._client: asyncio.Task[None] | None = None
+        """Brings the image of the docker client while other steps run already."""
         self._workspace: Workspace | None = None
 
     async def open(self, workspace: Workspace) -> None:
@@ -45,11 +45,11 @@ class MobyContainers:
         await self._started()
         workspace.home.mkdir(parents=True, exist_ok=True)
         self._workspace = workspace
-        self._sources[_ROOT] = _open(workspace.root)
+        self._root = Share.of(workspace.root, WORKSPACE)
         await self._volume(workspace.volume, workspace.root)
         await self._volume(_HOME_VOLUME, workspace.home)
-        if NAME in workspace.images or f"{NAME}:latest" in workspace.images:
-            await self._bring_client()
+        if not _CLIENT.isdisjoint(workspace.images):
+            self._client = asyncio.create_task(self._bring_client())
 
     async def create_network(self, network: Network) -> None:
         """Make a network with the driver that it names, else a bridge."""
@@ -66,12 +66,14 @@ class MobyContainers:
         folder.mkdir(mode=0o700, parents=True)
         for file, content in files.items():
             _write(folder / file, content)
-        self._sources[name] = _open(folder)
+        self._volumes[name] = Share.of(folder)
         await self._volume(name, folder)
 
     async def run(self, container: Container, write: Write) -> int:
         """Run the step's `docker run` line."""
         workspace = await self._open()
+        if self._client and not _CLIENT.isdisjoint(container.command.split()):
+            await asyncio.shield(self._client)
         text = docker_run(container, workspace.volume, str(self._daemon.socket))
         return await self._shell(lambda _: text, write)
 
@@ -82,7 +84,8 @@ class MobyContainers:
     async def build(self, build: TextBuild, write: Write) -> int:
         """Run the step's `docker build` line with our Dockerfile."""
         workspace = await self._open()
-        mounts = mounted(build.volume_mounts, {name: _path(fd) for name, fd in self._sources.items()})
+        named = ((self._volumes.get(mount.name), mount.mount_path) for mount in build.volume_mounts)
+        mounts = tuple(replace(share, target=target) for share, target in named if share)
 
         def fill(place: Path) -> str:
             _write(place / "Dockerfile", build.dockerfile.encode())
@@ -97,6 +100,12 @@ class MobyContainers:
     async def remove(self, name: str) -> None:
         """Remove a container by force."""
         await self._delete(f"/containers/{quote(name, safe='')}?force=1")
+
+    async def close(self) -> None:
+        """Give up what is still under way in the background."""
+        if self._client:
+            self._client.cancel()
+            await asyncio.wait({self._client})
 
     async def digest(self, image: str) -> str | None:
         """Ask the daemon for the digest of the image that a name means now."""
@@ -114,14 +123,16 @@ class MobyContainers:
         return self._workspace
 
     async def _shell(
-        self, fill: Callable[[Path], str], write: Write, directory: str = WORKSPACE, mounts: Mounts = ()
+        self, fill: Callable[[Path], str], write: Write, directory: str = WORKSPACE, mounts: tuple[Share, ...] = ()
     ) -> int:
         """Run the shell text that `fill` returns, after it has put further files beside it."""
-        await self._open()
+        root = self._root
+        if root is None:
+            raise StepFailed("the workspace has not been opened")
         with tempfile.TemporaryDirectory(dir=self._private, prefix="step-", ignore_cleanup_errors=True) as name:
             place = Path(name)
             _write(place / "script", f"{fill(place)}\n".encode())
-            argv = self._sandbox.shell(_path(self._sources[_ROOT]), directory, place, mounts)
+            argv = self._sandbox.shell(root, directory, place, mounts)
             return await process.run(argv, env=self._environment(), output=write)
 
     def _environment(self) -> dict[str, str]:
@@ -138,16 +149,15 @@ class MobyContainers:
         await self._post("/volumes/create", json={"Name": name, "Driver": "local", "DriverOpts": options})
 
     async def _bring_client(self) -> None:
-        params = {"fromSrc": "-", "repo": NAME, "tag": "latest", "changes": CHANGES}
-        with tempfile.TemporaryFile() as archive:
-            await asyncio.to_thread(pack, archive)
-            archive.seek(0)
+        with tempfile.TemporaryDirectory(dir=self._private, prefix="client-") as name:
+            archive = await asyncio.to_thread(pack, Path(name))
+            with archive.open("rb") as stream:
 
-            async def pieces() -> AsyncIterator[bytes]:
-                while piece := await asyncio.to_thread(archive.read, 1024**2):
-                    yield piece
+                async def pieces() -> AsyncIterator[bytes]:
+                    while piece := await asyncio.to_thread(stream.read, 1024**2):
+                        yield piece
 
-            await self._post("/images/create", params=params, content=pieces())
+                await self._post("/images/load", params={"quiet": "1"}, content=pieces())
 
     async def _post(self, path: str, **arguments: Any) -> None:  # noqa: ANN401 -- handed to httpx as they are
         try:
@@ -164,14 +174,6 @@ class MobyContainers:
                 await client.delete(path)
         except httpx.HTTPError:
             return
-
-
-def _open(folder: Path) -> int:
-    return os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _path(fd: int) -> str:
-    return f"/proc/{os.getpid()}/fd/{fd}"
 
 
 def _write(path: Path, content: bytes) -> None:

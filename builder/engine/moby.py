@@ -41,17 +41,15 @@ class MobyEngine:
 
     def __init__(self, private: Path, images: Path, bundle: Path, sandbox: Sandbox | None = None) -> None:
         self._private = private
-        self._bundle = bundle
-        self._sandbox = sandbox
         self._env = {"PATH": PATH, "HOME": str(private), "SSL_CERT_FILE": str(bundle)}
         home = sandbox.shared if sandbox else private / "engine"
+        if sandbox:
+            sandbox.prepare(bundle)
         enclosure = sandbox.daemon if sandbox else ()
-        self._daemon = Daemon(home, images, self._env | {"SSL_CERT_FILE": str(self._trust(home))}, enclosure)
+        trust = home / "ca.pem" if sandbox else bundle
+        self._daemon = Daemon(home, images, self._env | {"SSL_CERT_FILE": str(trust)}, enclosure)
         self._ready: asyncio.Task[None] | None = None
         self._containers = MobyContainers(self._daemon, sandbox, private, self._started) if sandbox else None
-
-    def _trust(self, home: Path) -> Path:
-        return home / "ca.pem" if self._sandbox else self._bundle
 
     @property
     def containers(self) -> MobyContainers:
@@ -97,14 +95,14 @@ class MobyEngine:
 
     async def stop(self) -> None:
         """Stop the daemon and everything in it."""
+        if self._containers:
+            await self._containers.close()
         if self._ready:
             self._ready.cancel()
         await self._daemon.stop()
 
     async def _started(self) -> None:
         if self._ready is None:
-            if self._sandbox:
-                self._sandbox.prepare(self._bundle)
             self._ready = asyncio.create_task(self._daemon.start())
         await asyncio.shield(self._ready)
 

@@ -9,18 +9,36 @@ and can undo this: what it then finds is the token of this one run.
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from builder.environment import Paths
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENCLOSE: Final = Path(__file__).with_name("enclose.sh")
 _UNSHARE: Final = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child")
-_WORKSPACE: Final = "/workspace"
-_HOME: Final = "/acb/home"
+WORKSPACE: Final = "/workspace"
+HOME: Final = "/acb/home"
 STEP: Final = "/run/step"
 """Where a shell finds the files that were made for it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A directory and where it appears. It is told by its inode, so that nobody can put another in its place."""
+
+    source: Path
+    target: str
+    inode: int
+
+    @classmethod
+    def of(cls, source: Path, target: str = "") -> Self:
+        """Take the directory as it is now; it must not be a link."""
+        return cls(source, target or str(source), source.lstat().st_ino)
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.target}:{self.inode}"
 
 
 class Sandbox:
@@ -35,24 +53,22 @@ class Sandbox:
     def daemon(self) -> tuple[str, ...]:
         """The words before `dockerd`, which keeps its rights and the image store."""
         paths = self._paths
-        kept = (paths.shared, paths.images, paths.workspace, paths.home)
-        return (*_UNSHARE, "sh", str(_ENCLOSE), "daemon", *(f"{path}:{path}" for path in kept), "--")
+        kept = [Share.of(path) for path in (paths.shared, paths.images, paths.workspace, paths.home)]
+        return (*_UNSHARE, "sh", str(_ENCLOSE), "daemon", *map(str, kept), "--")
 
-    def shell(self, root: str, directory: str, place: Path, mounts: Sequence[tuple[str, str]] = ()) -> list[str]:
+    def shell(self, root: "Share", directory: str, place: Path, mounts: Sequence["Share"] = ()) -> list[str]:
         """Return the words that run the shell text in the file `script` of `place`, in `directory`.
 
-        `root` appears as `/workspace`, the home directory as `/acb/home`, `place` as `STEP`, and the first of each of
-        `mounts` as the second. Sources that steps can write to must be given as open files: a link that a step
-        puts there in the meantime would else lead to the agent's own directories.
+        `root` is what appears as `/workspace`, `place` appears as `STEP`, the home directory as `/acb/home`.
         """
         paths = self._paths
-        kept = [f"{paths.shared}:{paths.shared}", f"{root}:{_WORKSPACE}", f"{paths.home}:{_HOME}", f"{place}:{STEP}"]
-        kept += [f"{source}:{target}" for source, target in mounts]
+        kept = (Share.of(paths.shared), root, Share.of(paths.home, HOME), Share.of(place, STEP), *mounts)
         words = ("env", "-C", directory, "sh", f"{STEP}/script")
-        return [*_UNSHARE, "sh", str(_ENCLOSE), "shell", *kept, "--", *words]
+        return [*_UNSHARE, "sh", str(_ENCLOSE), "shell", *map(str, kept), "--", *words]
 
     def prepare(self, bundle: Path) -> None:
         """Make the directories that are shared and put the trust store where the daemon can read it."""
-        for path in (self._paths.workspace, self._paths.home, self._paths.shared):
+        paths = self._paths
+        for path in (paths.workspace, paths.home, paths.shared, paths.images):
             path.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bundle, self.shared / "ca.pem")

@@ -19,7 +19,7 @@ async def run_step(room: Room, step: AnyStep) -> None:
 
     Raises StepFailed when it fails and does not ignore that; the reason has been said then.
     """
-    directory, network = "", ""
+    directory, network = "", room.plan.default_network
     if isinstance(step, ContainerStep):
         directory, network = step.working_directory, step.network
     room.log.line(

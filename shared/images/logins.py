@@ -48,7 +48,7 @@ class LoginIssuer:
             "grant_type": "refresh_token",
             "service": service,
             "refresh_token": self._refresh_token(registry, realm, service),
-            "scope": scopes,
+            "scope": " ".join(scopes),
         }
         answer = self._post(registry, realm, form)
         life = timedelta(seconds=int(answer["expires_in"])) if "expires_in" in answer else _DEFAULT_LIFE
