@@ -8,6 +8,7 @@ from shared.access.builder_tokens import BuilderTokens
 from shared.access.callers import Callers
 from shared.access.keys import read_keys
 from shared.access.log_tokens import LogTokens
+from shared.access.vaults import KeyVaults, Vault
 from shared.clock import utc_now
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import ContainerGroups
@@ -26,6 +27,7 @@ class Services:
     callers: Callers
     shop: Workshop
     log_tokens: LogTokens
+    vault: Vault
 
 
 @cache
@@ -52,4 +54,4 @@ def services() -> Services:
         issue_login=LoginIssuer(known),
         clock=utc_now,
     )
-    return Services(known, Callers(known), shop, LogTokens(keys.token_key))
+    return Services(known, Callers(known), shop, LogTokens(keys.token_key), KeyVaults(known))

@@ -11,9 +11,10 @@ from functions._http import answering, json_body, reply
 from functions._services import Services
 from shared.access.builder_tokens import Bearer, TokenUse
 from shared.errors import InvalidRequest, Unauthenticated
-from shared.grant import LoginRequest, Message, Report
+from shared.grant import LoginRequest, Message, Report, SecretsRequest
 from shared.runs.claim import heartbeat, login, look_for_work, report
 from shared.runs.dispatch import announce
+from shared.runs.secrets import read_secrets
 
 blueprint = func.Blueprint()
 _RUN_ROUTE = "builders/{group}/runs/{run}"
@@ -53,6 +54,17 @@ def builders_login(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(known: Services, bearer: Bearer) -> func.HttpResponse:
         return _message(login(known.shop, bearer, _read(LoginRequest, req)))
+
+    return _run_call(req, use)
+
+
+@blueprint.function_name("builders_secrets")
+@blueprint.route(route=_RUN_ROUTE + "/secrets", methods=["POST"])
+def builders_secrets(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer the secrets that the run's task names."""
+
+    def use(known: Services, bearer: Bearer) -> func.HttpResponse:
+        return _message(read_secrets(known.shop, known.vault, bearer, _read(SecretsRequest, req)))
 
     return _run_call(req, use)
 

@@ -139,6 +139,11 @@ class Settings(BaseModel):
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
     """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
+    key_vault_suffix: str = Field(
+        default=".vault.azure.net", alias="SLIPWAY_KEY_VAULT_SUFFIX", pattern=r"^[.a-z0-9-]+(:[0-9]+)?$"
+    )
+    """How the host of a key vault ends in this cloud; without a dot in front it is the one host. Secrets of tasks are
+    read from such hosts alone."""
     ca_bundle: Path | None = Field(default=None, alias="SLIPWAY_CA_BUNDLE")
     """PEM file of certificate authorities that are trusted beside the public ones."""
 

@@ -161,7 +161,7 @@ def _named(values: tuple[Argument, ...]) -> tuple[NamedValue, ...]:
 
 def heartbeat(shop: Workshop, bearer: Bearer) -> Heartbeat:
     """Note that the run's builder lives. Raises Superseded when it must stop."""
-    run = _own_run(shop, bearer)
+    run = own_run(shop, bearer)
     _note_life(shop, run)
     return Heartbeat(epoch=run.epoch)
 
@@ -172,7 +172,7 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     Raises Superseded when the run is no longer the builder's, Forbidden for a repository to push that is not
     the run's.
     """
-    run = _own_run(shop, bearer)
+    run = own_run(shop, bearer)
     foreign = sorted(name for name in set(request.push) if not run.may_push(name))
     if foreign:
         raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
@@ -184,7 +184,7 @@ def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
     if (told.run_id, told.epoch) != (bearer.run_id, bearer.epoch):
         raise Conflict("The report is of another run than the builder's token.")
     try:
-        _own_run(shop, bearer)
+        own_run(shop, bearer)
     except Superseded:
         run = shop.store.get(bearer.registry, bearer.run_id)
         if run.is_terminal and run.epoch == bearer.epoch:
@@ -203,7 +203,8 @@ def ending(told: Report) -> Ending:
     return Ending(Status(told.outcome.value), told.error, told.images, base_images(told.dependencies))
 
 
-def _own_run(shop: Workshop, bearer: Bearer) -> Run:
+def own_run(shop: Workshop, bearer: Bearer) -> Run:
+    """Answer the run that a builder executes. Raises Superseded when it is no longer that builder's."""
     try:
         run = shop.store.get(bearer.registry, bearer.run_id)
     except NotFound:
