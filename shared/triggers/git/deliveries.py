@@ -6,6 +6,7 @@ Both are inserted in one transaction, and those of deliveries that come at the s
 """
 
 import base64
+import logging
 import threading
 import zlib
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from itertools import batched
 
 from shared.errors import Conflict, NotFound
 from shared.storage import Change, Delete, Insert, Row, Table
-from shared.triggers.git.events import Delivery, Event, Push
+from shared.triggers.git.events import Delivery, Event, Ignored, Push
 from shared.triggers.git.together import Together
 
 REMEMBERED = timedelta(days=7)
@@ -29,6 +30,7 @@ _CELL = 32_000
 _CELLS = 12
 _MAX_EVENTS = 1000
 _KNOWN = 20_000
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _inserts(accepted: Accepted, cells: dict[str, str]) -> list[Change]:
 def _cells(delivery: Delivery) -> dict[str, str]:
     """Write a delivery into cells of a row, without its commits when it would not fit with them."""
     for fitting in (delivery, _without_commits(delivery)):
-        text = base64.b64encode(zlib.compress(fitting.model_dump_json(exclude_defaults=True).encode(), 1)).decode()
+        text = base64.b64encode(zlib.compress(fitting.model_dump_json().encode(), 1)).decode()
         if len(text) <= _CELL * _CELLS:
             break
     return {f"e{number}": "".join(part) for number, part in enumerate(batched(text, _CELL, strict=False))}
@@ -178,6 +180,10 @@ def _without_commits(delivery: Delivery) -> Delivery:
 def _pending(row: Row) -> Pending:
     values = row.values
     text = "".join(str(values[f"e{number}"]) for number in range(_CELLS) if f"e{number}" in values)
-    delivery = Delivery.model_validate_json(zlib.decompress(base64.b64decode(text)))
+    try:
+        delivery = Delivery.model_validate_json(zlib.decompress(base64.b64decode(text)))
+    except (ValueError, zlib.error):
+        _LOG.exception("the delivery in row %s cannot be read", row.key)
+        delivery = Delivery(events=(Ignored(reason="The row of the delivery cannot be read."),))
     at = datetime.fromtimestamp(float(values["at"]), UTC)
     return Pending(Accepted(row.partition, str(values["hook"]), str(values["key"]), at, delivery), row.key)

@@ -35,7 +35,7 @@ class HostKind(StrEnum):
 class Fact(BaseModel):
     """Base of all that an event is made of."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Actor(Fact):

@@ -1,0 +1,109 @@
+"""A desk on a real Azurite; its queue is a list, and its clock is set by hand."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Protocol
+
+import pytest
+from azure.data.tables import TableServiceClient
+
+from shared.access.keys import Keys
+from shared.errors import SlipwayError, Unavailable
+from shared.storage import Table
+from shared.triggers.git.announcing import Announcer
+from shared.triggers.git.deliveries import DeliveryStore
+from shared.triggers.git.drain import Drain
+from shared.triggers.git.events import Event, HostKind
+from shared.triggers.git.hooks import Hook, HookStore, KnownHooks
+from shared.triggers.git.receive import Desk, Receipt, receive
+from tests.shared.triggers.git.payloads import Request, signed
+
+_NUMBERS = count(1)
+REGISTRY = "localreg"
+
+
+class Connected(Protocol):
+    @property
+    def connection(self) -> str: ...
+
+
+@dataclass
+class Messages:
+    """A queue as its senders see it."""
+
+    sent: list[dict[str, str]] = field(default_factory=list)
+    fault: SlipwayError | None = None
+
+    def send(self, message: Mapping[str, str], *, delay_seconds: int = 0) -> None:
+        del delay_seconds
+        if self.fault:
+            raise self.fault
+        self.sent.append(dict(message))
+
+
+@dataclass
+class Ear:
+    """Hears events; raises what it is told to for those that it is to fail."""
+
+    heard: list[tuple[str, Event]] = field(default_factory=list)
+    fails: int = 0
+
+    def on_event(self, registry: str, hook: Hook, event: Event, key: str) -> None:
+        assert registry == hook.registry
+        if self.fails:
+            self.fails -= 1
+            raise Unavailable("storage is away")
+        self.heard.append((key, event))
+
+
+@dataclass
+class Office:
+    """The desk and all around it."""
+
+    desk: Desk
+    hooks: HookStore
+    hook_table: Table
+    delivery_table: Table
+    messages: Messages
+    ear: Ear
+    drain: Drain
+    now: list[datetime]
+
+    def later(self, **change: float) -> None:
+        self.now[0] += timedelta(**change)
+
+    def hook(self, host: HostKind = HostKind.GITHUB) -> Hook:
+        return self.hooks.create(REGISTRY, host, "https://github.example/yard/boat")
+
+    def deliver(self, hook: Hook, body: object, event: str = "push") -> Receipt:
+        return self.take(hook, signed(hook.host, event, body, hook.secrets[-1]))  # type: ignore[arg-type] # any body
+
+    def take(self, hook: Hook, request: Request) -> Receipt:
+        return receive(self.desk, hook.id, request.headers, request.body)
+
+
+@pytest.fixture
+def office(azurite: Connected) -> Iterator[Office]:
+    number = next(_NUMBERS)
+    service = TableServiceClient.from_connection_string(azurite.connection)
+    hook_table = Table(service.create_table(f"hooks{number}"))
+    delivery_table = Table(service.create_table(f"deliveries{number}"))
+    now, messages, ear = [datetime.now(UTC)], Messages(), Ear()
+    hooks, deliveries = HookStore(hook_table, Keys(bytes(32))), DeliveryStore(delivery_table)
+    known = KnownHooks(hooks, lambda: now[0])
+    announcer = Announcer(messages)  # type: ignore[arg-type] # the double
+    desk = Desk(known, deliveries, announcer, lambda: now[0])
+    yield Office(
+        desk=desk,
+        hooks=hooks,
+        hook_table=hook_table,
+        delivery_table=delivery_table,
+        messages=messages,
+        ear=ear,
+        drain=Drain(deliveries, known, ear, lambda: now[0]),
+        now=now,
+    )
+    announcer.wait(5)
+    service.close()
