@@ -12,7 +12,7 @@ from builder.agent import serve
 from builder.engine.moby import MobyEngine
 from builder.engine.sandbox import Sandbox
 from builder.environment import Environment, Paths, take
-from builder.trust import tls, write_bundle
+from builder.trust import BUNDLE, tls, write_bundle
 from shared.errors import InvalidRequest
 
 _TERMINATED = 128 + signal.SIGTERM
@@ -21,7 +21,7 @@ _TERMINATED = 128 + signal.SIGTERM
 async def _main(environment: Environment) -> int:
     paths = Paths()
     paths.private.mkdir(mode=0o700, parents=True, exist_ok=True)
-    bundle = write_bundle(paths.private / "ca.pem", environment.ca_bundle)
+    bundle = write_bundle(paths.private / BUNDLE, environment.ca_bundle)
     engine = MobyEngine(paths.private, paths.images, bundle, Sandbox(paths))
     async with httpx.AsyncClient(verify=tls(bundle), trust_env=False, timeout=30) as http:
         task = asyncio.ensure_future(serve(environment, paths, engine, http))

@@ -14,7 +14,7 @@ from shared.images.client import perform_async
 from shared.images.credentials import Credential, credential_of
 from shared.images.distribution import resolve
 from shared.images.references import Reference
-from shared.images.session import Session, allow_all
+from shared.images.session import Guard, Session, allow_all
 
 _DEFAULT_FRONTEND: Final = re.compile(r"(?:docker\.io/|index\.docker\.io/)?docker/dockerfile(?:[:@].*)?")
 _SYNTAX_LINE: Final = re.compile(r"^([ \t]*(?:#|//)[ \t]*)syntax[ \t]*=.*$", re.IGNORECASE | re.MULTILINE)
@@ -34,15 +34,15 @@ def own_repositories(bases: Bases, registry: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ref.repository for ref in found if ref.registry == registry))
 
 
-def session(logins: Iterable[RegistryLogin]) -> Session:
-    """Open a session with registries that uses `logins`, and no login elsewhere."""
+def session(logins: Iterable[RegistryLogin], guard: Guard = allow_all) -> Session:
+    """Open a session with registries that uses `logins`, the last of one registry, and no login elsewhere."""
     known = {login.registry: login for login in logins}
 
     def credential(registry: str) -> Credential | None:
         login = known.get(registry)
         return credential_of(login) if login else None
 
-    return Session(credential, guard=allow_all)
+    return Session(credential, guard=guard)
 
 
 async def pinned(

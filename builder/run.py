@@ -10,8 +10,8 @@ from typing import Any, Final
 import httpx
 
 from builder.append_blob import AppendBlob, Pace
-from builder.contexts.archive import UploadedArchive
-from builder.contexts.source import Context, ContextSource
+from builder.contexts.choose import Means, explained, source_of
+from builder.contexts.source import Context
 from builder.control import RunLink
 from builder.engine.protocol import Engine
 from builder.environment import Paths
@@ -21,6 +21,8 @@ from builder.report import tell
 from builder.shop import Made, Shop
 from builder.steps import docker_build
 from builder.tasks.task import run_task
+from builder.trust import BUNDLE
+from shared.contexts import secret_parts
 from shared.errors import InvalidRequest, SlipwayError
 from shared.grant import Grant, Outcome, Report
 
@@ -117,7 +119,7 @@ class _Execution:
         except TimeoutError:
             return self._report(Outcome.TIMEOUT, f"{_FAILED}context deadline exceeded")
         except ContextRefused as fault:
-            return self._report(Outcome.FAILED, f"failed to download context: {reason(fault)}")
+            return self._report(Outcome.FAILED, explained(self._grant.source, fault))
         except StepFailed as fault:
             return self._report(Outcome.FAILED, f"{_FAILED}{reason(fault)}", said=True)
         except Fenced:
@@ -143,22 +145,16 @@ class _Execution:
     async def _context(self) -> Context:
         root = self._tools.paths.workspace
         root.mkdir(parents=True, exist_ok=True)
-        source = self._source()
+        paths = self._tools.paths
+        source = source_of(
+            self._grant, Means(self._tools.http, paths.private, paths.private / BUNDLE, self._link.login)
+        )
         if source is None:
             return Context(root)
         self._log.line("Downloading source code...")
         context = await source.fetch(root)
         self._log.line("Finished downloading source code")
         return context
-
-    def _source(self) -> ContextSource | None:
-        source = self._grant.source
-        if source.location:
-            raise ContextRefused("this builder knows uploaded contexts only, no remote ones")
-        if not source.archive_url:
-            return None
-        spool = self._tools.paths.private / "context.tar"
-        return UploadedArchive(self._tools.http, source.archive_url, self._grant.limits, spool)
 
     def _report(self, outcome: Outcome, error: str | None, made: Made | None = None, *, said: bool = False) -> Report:
         """Make the report; unless a step has `said` why it failed, the log says it now."""
@@ -188,6 +184,7 @@ def _secrets(grant: Grant) -> Iterator[str]:
     yield from (login.password for login in grant.logins if login.password)
     if grant.source.token:
         yield grant.source.token
+    yield from secret_parts(grant.source.location or "")
     work = grant.work
     for values in (
         work.docker_build.arguments if work.docker_build else (),

@@ -2,6 +2,10 @@
 
 import ssl
 from pathlib import Path
+from typing import Final
+
+BUNDLE: Final = "ca.pem"
+"""The name of the file in the builder's private directory."""
 
 _SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")
 

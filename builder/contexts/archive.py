@@ -1,18 +1,28 @@
-"""An uploaded archive: fetched through its signed address, then unpacked."""
+"""Archives: what a client uploaded, and what lies behind an https address."""
 
-import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
+from builder.contexts.download import Download
+from builder.contexts.gate import Gate
 from builder.contexts.source import Context
-from builder.contexts.unpack import unpack
+from builder.contexts.unpack import Meter, unpack_beside
 from builder.faults import ContextRefused
+from shared.contexts import ArchiveContext, origin
 from shared.grant import Limits
 
-_ATTEMPTS = 6
-_FIRST_DELAY = 0.2
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS: Final = 3
+_HEAD: Final = 512
+_ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_PAGES: Final = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 
 class UploadedArchive:
@@ -23,62 +33,104 @@ class UploadedArchive:
         self._url = url
         self._limits = limits
         self._spool = spool
-        self._etag = ""
 
     async def fetch(self, root: Path) -> Context:
         """Fetch, then unpack in a thread; the spooled archive is removed in any case."""
         try:
-            await self._download()
-            await asyncio.to_thread(unpack, self._spool, root, self._limits)
+            await Download(self._open, _check_upload, self._spool, self._limits.archive_bytes).run()
+            await unpack_beside(self._spool, root, Meter(self._limits))
         finally:
             self._spool.unlink(missing_ok=True)
         return Context(root)
 
-    async def _download(self) -> None:
-        """Go on where the last attempt broke off, as long as the archive is the same one."""
-        delay = _FIRST_DELAY
-        self._spool.write_bytes(b"")
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                await self._attempt()
-            except httpx.HTTPError as fault:
-                reason = type(fault).__name__
-            except _Passing as fault:
-                reason = str(fault)
-            else:
-                return
-            if attempt < _ATTEMPTS:
-                await asyncio.sleep(delay)
-                delay *= 2
-        raise ContextRefused(f"the uploaded archive cannot be fetched ({reason}, {_ATTEMPTS} attempts)")
-
-    async def _attempt(self) -> None:
-        have = self._spool.stat().st_size
-        headers = {"Range": f"bytes={have}-", "If-Match": self._etag} if have and self._etag else {}
-        async with self._http.stream("GET", self._url, headers=headers) as answer:
-            _check(answer)
-            self._etag = answer.headers.get("ETag", "")
-            if answer.status_code == httpx.codes.OK:
-                have = 0
-            with self._spool.open("r+b") as file:
-                file.truncate(have)
-                file.seek(have)
-                async for piece in answer.aiter_raw():
-                    have += len(piece)
-                    if have > self._limits.archive_bytes:
-                        raise ContextRefused(f"the archive is larger than {self._limits.archive_bytes} bytes")
-                    file.write(piece)
+    @asynccontextmanager
+    async def _open(self, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        async with self._http.stream("GET", self._url, headers=dict(headers)) as answer:
+            yield answer
 
 
-class _Passing(Exception):
-    """An answer that may be better next time."""
+@dataclass(frozen=True, slots=True)
+class RemoteArchive:
+    """An archive behind an https address. `http` goes through `gate`; `spool` is where the archive lies meanwhile."""
+
+    context: ArchiveContext
+    http: httpx.AsyncClient
+    gate: Gate
+    limits: Limits
+    spool: Path
+
+    async def fetch(self, root: Path) -> Context:
+        """Fetch, then unpack in a thread; the spooled archive is removed in any case."""
+        try:
+            headers = await Download(self._open, _check_remote, self.spool, self.limits.archive_bytes).run()
+            _check_content(self.spool, headers.get("Content-Type", ""))
+            await unpack_beside(self.spool, root, Meter(self.limits))
+        finally:
+            self.spool.unlink(missing_ok=True)
+        return Context(root)
+
+    @asynccontextmanager
+    async def _open(self, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        """Follow redirects, each checked like the first address; the login goes to its own host and port only."""
+        url, login = self.context.url, self._login()
+        for _ in range(_MOST_REDIRECTS + 1):
+            self.gate.check_url(url)
+            async with self.http.stream("GET", url, headers={**headers, **login}) as answer:
+                location = answer.headers.get("Location")
+                if answer.status_code not in _REDIRECTS or not location:
+                    yield answer
+                    return
+            following = _joined(url, location)
+            if origin(following) != origin(url):
+                login = {}
+            url = following
+        raise ContextRefused(f"the server redirects more than {_MOST_REDIRECTS} times")
+
+    def _login(self) -> dict[str, str]:
+        if not self.context.username and not self.context.password:
+            return {}
+        value = f"{self.context.username}:{self.context.password}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(value).decode()}"}
 
 
-def _check(answer: httpx.Response) -> None:
-    if answer.is_success:
+def _joined(url: str, location: str) -> str:
+    try:
+        return str(httpx.URL(url).join(location))
+    except (httpx.InvalidURL, ValueError):
+        raise ContextRefused("the server redirects to an address that is none") from None
+
+
+def _check_upload(answer: httpx.Response) -> None:
+    if answer.is_success or answer.status_code in _PASSING:
         return
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise ContextRefused("the context was never uploaded, or is gone")
-    if answer.status_code in _PASSING:
-        raise _Passing(f"HTTP {answer.status_code}")
     raise ContextRefused(f"storage refused to give the uploaded archive (HTTP {answer.status_code})")
+
+
+def _check_remote(answer: httpx.Response) -> None:
+    if answer.is_success or answer.status_code in _PASSING:
+        return
+    match answer.status_code:
+        case httpx.codes.NOT_FOUND | httpx.codes.GONE:
+            why = "nothing is at that address"
+        case httpx.codes.UNAUTHORIZED | httpx.codes.FORBIDDEN:
+            why = "the server asks for a login, or does not accept the one that it was given"
+        case _:
+            why = "the server does not give the archive"
+    raise ContextRefused(f"{why} (HTTP {answer.status_code})")
+
+
+def _check_content(spool: Path, kind: str) -> None:
+    """Say what came instead of an archive where that is plain to see."""
+    with spool.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        raise ContextRefused("the server gave an empty file")
+    if head.startswith(_ZIPS):
+        raise ContextRefused("the server gave a zip file, not a tar archive")
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_PAGES):
+        shown = "a web page" if kind.startswith("text/html") or b"html" in head.lower() else "a text"
+        raise ContextRefused(
+            f"the server gave {shown}, not an archive; the address of a git repository has to end in .git"
+        )

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from builder.contexts.gate import Gate
 from builder.contexts.git_objects import Census, Wanted, choose, is_commit, patterns, submodule_url, submodules
 from builder.contexts.git_program import Git, GitFailed, Remedy, login
+from builder.contexts.lfs import LargeFiles, endpoint, pointers
 from builder.contexts.source import Context
 from builder.contexts.tree import components, directory, opened
 from builder.contexts.tunnel import Tunnel
@@ -21,14 +24,15 @@ _MOST_SUBMODULES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class GitRepository:
-    """A repository behind https. `private` is a directory that no step can read, `bundle` the authorities to trust.
+    """A repository behind https. `http` goes through `gate`; `bundle` holds the authorities to trust.
 
     Only one commit is fetched where the server can do that, everything otherwise. `.git` stays, with the
-    repository's address and without a login.
+    repository's address and without a login. `private` is a directory that no step can read.
     """
 
     context: GitContext
     token: str | None
+    http: httpx.AsyncClient
     gate: Gate
     bundle: Path
     private: Path
@@ -39,8 +43,9 @@ class GitRepository:
         await self.gate.addresses(self.gate.check_url(self.context.url))
         with tempfile.TemporaryDirectory(dir=self.private, prefix="git-") as home:
             async with Tunnel(self.gate, self.limits.archive_bytes) as tunnel:
-                git = Git(Path(home), self.bundle, tunnel, self.limits, login(self.context, self.token))
-                clone = _Clone(git, Census(self.limits))
+                known = login(self.context, self.token)
+                git = Git(Path(home), self.bundle, tunnel, self.limits, known)
+                clone = _Clone(git, Census(self.limits), LargeFiles(self.http, known, Path(home)))
                 wanted, commit = await clone.main(root, self.context)
         return Context(directory(root, self.context.directory), commit, wanted.branch)
 
@@ -51,6 +56,7 @@ class _Clone:
 
     git: Git
     census: Census
+    large: LargeFiles
     modules: int = 0
 
     async def main(self, root: Path, context: GitContext) -> tuple[Wanted, str]:
@@ -74,9 +80,17 @@ class _Clone:
         reader = self.census.reader()
         await self.git.run(root, "ls-tree", "-r", "-z", "-l", "--full-tree", commit, output=reader)
         await self.git.run(root, "checkout", "--quiet", "--force", "--detach", commit)
+        await self._large_files(root, url, commit)
         if reader.links:
             await self._submodules(root, url, commit, reader.links, depth + 1)
         return commit
+
+    async def _large_files(self, root: Path, url: str, commit: str) -> None:
+        found = await pointers(self.git, root)
+        for one in found:
+            self.census.count(one.size)
+        if found:
+            await self.large.fetch(root, await endpoint(self.git, root, commit, url), found)
 
     async def _fetch(self, root: Path, wanted: Wanted) -> str:
         """Fetch one commit, or all of the repository if that cannot be asked for, and return it in full."""

@@ -1,6 +1,7 @@
 """git, started so that nothing but its command line counts: no settings, hooks, prompts or helpers of anybody."""
 
 import asyncio
+import base64
 import os
 import re
 from collections.abc import Callable
@@ -65,6 +66,11 @@ class Login:
     username: str
     password: str = field(repr=False)
 
+    @property
+    def basic(self) -> str:
+        """The value of an Authorization header."""
+        return f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
+
 
 def login(context: GitContext, token: str | None) -> Login | None:
     """Return the login for a repository: the token, else what its address holds.
@@ -128,14 +134,14 @@ class Git:
         if status:
             raise self._tunnel_failure() or _failure(errors.text)
 
-    async def ask(self, place: Path, *arguments: str) -> str:
-        """Return what git prints, at most 1 MiB. Raises GitFailed with the reason."""
+    async def ask(self, place: Path, *arguments: str, limit: int = _ANSWER_LIMIT) -> str:
+        """Return what git prints, at most `limit` bytes. Raises GitFailed with the reason."""
         answer = bytearray()
 
         def gather(data: bytes) -> None:
             answer.extend(data)
-            if len(answer) > _ANSWER_LIMIT:
-                raise ContextRefused("git has more to tell about the repository than 1 MiB")
+            if len(answer) > limit:
+                raise ContextRefused(f"git has more to tell about the repository than {limit} bytes")
 
         await self.run(place, *arguments, output=gather)
         return answer.decode("utf-8", "surrogateescape").removesuffix("\n")

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from builder.faults import ContextRefused
 
@@ -68,6 +69,24 @@ def _enter(fd: int, part: str, *, create: bool) -> int:
         if fault.errno in {errno.ENOTDIR, errno.ELOOP}:
             raise ContextRefused(f"{part!r} in the context is a link or a file, not a directory") from None
         raise
+
+
+@contextlib.contextmanager
+def replacing(root: Path, parts: Sequence[str], mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a new file `parts` below `root`, in place of whatever stood there but a directory.
+
+    Raises ContextRefused when a part on the way is a link or a file, or the last one a directory.
+    """
+    with opened(root, parts[:-1], create=True) as parent:
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(parts[-1], dir_fd=parent)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(parts[-1], flags, mode, dir_fd=parent)
+        except IsADirectoryError:
+            raise ContextRefused(f"{parts[-1]!r} in the context is a directory, not a file") from None
+        with os.fdopen(fd, "wb") as file:
+            yield file
 
 
 def read_text(root: Path, name: str, limit: int) -> str | None:

@@ -6,6 +6,7 @@ setuid, setgid and sticky bits. A symbolic link with an absolute target is kept 
 speaks about the image and nothing here ever follows it.
 """
 
+import asyncio
 import gzip
 import lzma
 import os
@@ -14,11 +15,11 @@ import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from io import BufferedReader
 from pathlib import Path
 from tarfile import HeaderError, ReadError
 from typing import IO, Self, cast
 
+from builder.contexts.decompress import decompressed
 from builder.contexts.tree import components, opened
 from builder.faults import ContextRefused
 from shared.grant import Limits
@@ -28,20 +29,28 @@ _LARGEST_HEADER = 256 * 1024
 _RATIO_FLOOR = 64 * 1024**2
 """Unpacked bytes up to which the ratio is not looked at: small files of zeros are no attack."""
 _LATEST = 2.0**33  # the year 2242
-_GZIP = b"\x1f\x8b"
 
 
-def unpack(archive: Path, root: Path, limits: Limits) -> None:
-    """Lay out `archive`, a tar file, plain or gzip, below the directory `root`.
+async def unpack_beside(archive: Path, root: Path, meter: "Meter") -> None:
+    """Do what `unpack` does in a thread, which ends soon after this call is cancelled."""
+    try:
+        await asyncio.to_thread(unpack, archive, root, meter)
+    except asyncio.CancelledError:
+        meter.stopped = True
+        raise
 
-    Memory stays bounded whatever the archive claims. Raises ContextRefused at the first entry that is
-    not allowed; the files before it are left behind.
+
+def unpack(archive: Path, root: Path, meter: "Meter") -> None:
+    """Lay out `archive`, a tar file, plain or compressed as `decompressed` knows, below the directory `root`.
+
+    Memory stays bounded whatever the archive claims, and `meter` counts on for several archives of one
+    context. Raises ContextRefused at the first entry that is not allowed; the files before it are left behind.
     """
+    meter.packed += archive.stat().st_size
     with archive.open("rb") as raw:
-        meter = _Meter(limits, packed=archive.stat().st_size)
         try:
-            with opened(root, ()) as fd:
-                _entries(_Forward(_decompressed(raw), meter), fd, meter)
+            with opened(root, ()) as fd, decompressed(raw) as stream:
+                _entries(_Forward(stream, meter), fd, meter)
         except RecursionError:
             raise ContextRefused("the archive is a chain of headers without files") from None
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as fault:
@@ -51,35 +60,39 @@ def unpack(archive: Path, root: Path, limits: Limits) -> None:
             raise ContextRefused(f"the archive cannot be unpacked: {reason}") from None
 
 
-def _decompressed(raw: BufferedReader) -> IO[bytes]:
-    packed = raw.peek(len(_GZIP)).startswith(_GZIP)
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
-
-
 @dataclass(slots=True)
-class _Meter:
-    """Counts what an archive has grown to, and stops it."""
+class Meter:
+    """Counts what the archives of one context have grown to, and stops where that is too much.
+
+    `packed` is their size as they came; `stopped` ends the work of a thread that nobody waits for any more.
+    """
 
     limits: Limits
-    packed: int
+    packed: int = 0
     entries: int = 0
     stream: int = 0
     written: int = 0
+    stopped: bool = False
 
     def entry(self) -> None:
+        """Count one more entry."""
         self.entries += 1
         if self.entries > self.limits.entries:
             raise ContextRefused(f"the context has more than {self.limits.entries} entries")
 
     def read(self, size: int) -> None:
+        """Count bytes that came out of the compression."""
         self.stream += size
         self._check(self.stream)
 
     def wrote(self, size: int) -> None:
+        """Count bytes of a file."""
         self.written += size
         self._check(self.written)
 
     def _check(self, total: int) -> None:
+        if self.stopped:
+            raise ContextRefused("the context is not wanted any more")
         if total > self.limits.unpacked_bytes:
             raise ContextRefused(f"the context unpacks to more than {self.limits.unpacked_bytes} bytes")
         if total > _RATIO_FLOOR and total > self.packed * self.limits.ratio:
@@ -89,7 +102,7 @@ class _Meter:
 class _Forward:
     """The part of a file that tarfile needs to read a stream in order: read, tell and seeking forward."""
 
-    def __init__(self, stream: IO[bytes], meter: _Meter) -> None:
+    def __init__(self, stream: IO[bytes], meter: Meter) -> None:
         self._stream = stream
         self._meter = meter
         self._position = 0
@@ -142,7 +155,7 @@ def _bounded(headers: Mapping[str, str]) -> None:
         raise ContextRefused("the global headers of the archive are longer than 256 KiB")
 
 
-def _entries(source: _Forward, root: int, meter: _Meter) -> None:
+def _entries(source: _Forward, root: int, meter: Meter) -> None:
     directories: list[tuple[tuple[str, ...], _Member]] = []
     stream = cast("IO[bytes]", source)
     with _Archive(fileobj=stream, mode="r", stream=True, encoding="utf-8", errors="surrogateescape") as tar:
@@ -168,7 +181,7 @@ class _Entry:
     root: int
     parts: tuple[str, ...]
     member: _Member
-    meter: _Meter
+    meter: Meter
     name: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,9 +14,6 @@ import httpx
 from shared.errors import SlipwayError, TooLarge, Unavailable
 from shared.images.exchange import Exchange, Request, Response
 
-REQUEST_SECONDS: Final = 60.0
-"""How long one request may take, body included."""
-
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=10.0)
 
 
@@ -47,30 +44,49 @@ async def perform_async[T](client: httpx.AsyncClient, operation: Exchange[T]) ->
 
 
 def _send(client: httpx.Client, request: Request) -> Response:
-    deadline = monotonic() + REQUEST_SECONDS
-    body = bytearray()
+    deadline = monotonic() + request.seconds
     try:
         with client.stream(**_arguments(request)) as answer:
-            _refuse_encoding(request, answer)
+            body = _Body(request, answer)
             for chunk in answer.iter_bytes():
-                body += chunk
-                _check(request, len(body), late=monotonic() > deadline)
+                body.take(chunk, late=monotonic() > deadline)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise _unreachable(request, error) from None
-    return Response(answer.status_code, _headers(answer), bytes(body))
+    return Response(answer.status_code, _headers(answer), bytes(body.data))
 
 
 async def _send_async(client: httpx.AsyncClient, request: Request) -> Response:
-    body = bytearray()
     try:
-        async with asyncio.timeout(REQUEST_SECONDS), client.stream(**_arguments(request)) as answer:
-            _refuse_encoding(request, answer)
+        async with asyncio.timeout(request.seconds), client.stream(**_arguments(request)) as answer:
+            body = _Body(request, answer)
             async for chunk in answer.aiter_bytes():
-                body += chunk
-                _check(request, len(body), late=False)
+                body.take(chunk, late=False)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as error:
         raise _unreachable(request, error) from None
-    return Response(answer.status_code, _headers(answer), bytes(body))
+    return Response(answer.status_code, _headers(answer), bytes(body.data))
+
+
+class _Body:
+    """The body of an answer on its way: into memory, or into the request's sink."""
+
+    def __init__(self, request: Request, answer: httpx.Response) -> None:
+        _refuse_encoding(request, answer)
+        self.data = bytearray()
+        self._request = request
+        self._size = 0
+        sink = request.sink if answer.status_code == httpx.codes.OK else None
+        self._limit = sink.limit if sink else request.limit
+        self._write = sink.write if sink else self.data.extend
+
+    def take(self, chunk: bytes, *, late: bool) -> None:
+        """Take the next piece. Raises TooLarge and Unavailable at the bounds of the request."""
+        self._size += len(chunk)
+        subject = self._request.subject
+        if self._size > self._limit:
+            raise TooLarge(f"{subject}: the registry's answer is larger than {self._limit} bytes.")
+        if late:
+            raise Unavailable(f"{subject}: the registry's answer takes longer than {self._request.seconds:.0f} s.")
+        self._write(chunk)
 
 
 def _arguments(request: Request) -> dict[str, Any]:
@@ -92,13 +108,6 @@ def _refuse_encoding(request: Request, answer: httpx.Response) -> None:
     # Without compression the bound on the body is a bound on memory too.
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise Unavailable(f"{request.subject}: the registry compresses its answer, though asked not to.")
-
-
-def _check(request: Request, size: int, *, late: bool) -> None:
-    if size > request.limit:
-        raise TooLarge(f"{request.subject}: the registry's answer is larger than {request.limit} bytes.")
-    if late:
-        raise Unavailable(f"{request.subject}: the registry's answer takes longer than {REQUEST_SECONDS:.0f} s.")
 
 
 def _unreachable(request: Request, error: Exception) -> SlipwayError:

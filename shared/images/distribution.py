@@ -9,7 +9,7 @@ Each operation raises the errors of `exchange.failure` besides its own; all name
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.errors import InvalidRequest, LanguageError, NotFound, Unavailable
 from shared.grant import Platform
-from shared.images.exchange import Exchange, Request, Response, failure, join_url
+from shared.images.exchange import Exchange, Request, Response, Sink, failure, join_url
 from shared.images.manifests import ACCEPTED, INDEX_TYPES, Descriptor, Head, Manifest
 from shared.images.references import Reference, check_digest
 from shared.images.session import Session
@@ -124,6 +124,26 @@ def delete(session: Session, reference: Reference) -> Exchange[None]:
         raise InvalidRequest(f"{_subject(reference)}: deleting needs a digest, since a tag may have moved.")
     response = yield from _manifest(session, "DELETE", reference)
     _expect(response, reference, HTTPStatus.ACCEPTED)
+
+
+def fetch(session: Session, reference: Reference, digest: str, into: Sink) -> Exchange[int]:
+    """Hand a blob to a sink and return its size; only the return says that the bytes are what the digest says."""
+    check_digest(digest, of=digest)
+    algorithm, _, encoded = digest.partition(":")
+    seen, size = hashlib.new(algorithm), 0
+
+    def take(piece: bytes) -> None:
+        nonlocal size
+        seen.update(piece)
+        size += len(piece)
+        into.write(piece)
+
+    url = f"{_repository(session, reference)}/blobs/{digest}"
+    request = Request("GET", url, _subject(reference), sink=replace(into, write=take))
+    _expect((yield from _read(session, request, reference)), reference)
+    if seen.hexdigest() != encoded:
+        raise Unavailable(f"{_subject(reference)}: the blob {digest} is not what its digest says.")
+    return size
 
 
 def referrers(

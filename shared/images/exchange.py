@@ -4,7 +4,7 @@ An operation is a generator that yields each request and is sent its answer; `cl
 blocking or an asynchronous HTTP client.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,14 +22,27 @@ from shared.errors import (
     Unavailable,
 )
 
+REQUEST_SECONDS: Final = 60.0
 _DEFAULT_PAUSE: Final = 60
 _MAX_PAUSE: Final = 6 * 3600
 """Seconds: Docker Hub counts pulls in windows of six hours."""
 
 
 @dataclass(frozen=True, slots=True)
+class Sink:
+    """Where the body of a 200 goes piece by piece: at most `limit` bytes, within `seconds`."""
+
+    write: Callable[[bytes], object]
+    limit: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `limit` bounds the body of the answer, in bytes; `subject` names the image for errors."""
+    """One request. `limit` bounds the body of the answer, in bytes; `subject` names the image for errors.
+
+    With `sink`, whose bounds hold instead, a large body goes there and not into the answer.
+    """
 
     method: str
     url: str
@@ -37,6 +50,12 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     limit: int = 1024**2
+    sink: Sink | None = field(default=None, repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """How long the request may take, body included."""
+        return self.sink.seconds if self.sink else REQUEST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class _Body(BaseModel):
 
     media_type: str = ""
     manifests: tuple[Descriptor, ...] = ()
+    layers: tuple[Descriptor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest or index with the exact bytes that its digest is of. `entries` are an index's images."""
+    """A manifest or index with the exact bytes that its digest is of.
+
+    An index has `entries`, its images; an image or artifact has `layers`.
+    """
 
     digest: str
     media_type: str
     body: bytes = field(repr=False)
     entries: tuple[Descriptor, ...] = ()
+    layers: tuple[Descriptor, ...] = ()
 
     @classmethod
     def read(cls, body: bytes, media_type: str, digest: str | None, *, of: str) -> "Manifest":
@@ -80,7 +85,7 @@ class Manifest:
             content = _Body.model_validate_json(body)
         except ValidationError:
             raise Unavailable(f"The manifest of {of} is not one: its JSON cannot be read.") from None
-        return cls(actual, media_type or content.media_type, body, content.manifests)
+        return cls(actual, media_type or content.media_type, body, content.manifests, content.layers)
 
     @property
     def is_index(self) -> bool:

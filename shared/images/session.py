@@ -30,8 +30,8 @@ from shared.images.credentials import (
 from shared.images.exchange import Exchange, Request, Response, failure, join_url, split_url
 from shared.images.references import DOCKER_HUB
 
-type Guard = Callable[[str], None]
-"""Raises for an address that must not be called; it is given the whole URL."""
+type Guard = Callable[[str], object]
+"""Raises for an address that must not be called; it is given the whole URL, and what it returns does not count."""
 
 _API_HOSTS: Final = {DOCKER_HUB: "registry-1.docker.io"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

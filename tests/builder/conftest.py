@@ -92,6 +92,7 @@ class World:
         paths = Paths(self.directory / "private", self.directory / "workspace", self.directory / "images")
         paths = replace(paths, home=self.directory / "home")
         paths.private.mkdir(exist_ok=True)
+        (paths.private / "ca.pem").touch()
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
             return await serve(environment, paths, self.engine, http)
 

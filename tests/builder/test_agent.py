@@ -169,15 +169,26 @@ def test_a_dockerfile_link_out_of_the_context_is_not_read(world: World) -> None:
     assert "leaves the context" in world.report.error
 
 
-@pytest.mark.parametrize("what", ["files", "remote"])
-def test_what_this_builder_cannot_do_yet_ends_in_a_sentence(world: World, what: str) -> None:
-    if what == "files":
-        world.grant["work"] = Work()
-    else:
-        world.grant["source"] = Source(location="https://git.example/a.git", token="t0ken-of-git")
+def test_work_that_this_builder_does_not_know_ends_in_a_sentence(world: World) -> None:
+    world.grant["work"] = Work()
     assert run(world) == 0
     assert "this builder knows" in world.report.error
     assert world.report.error in world.text
+
+
+@pytest.mark.parametrize(
+    "location", ["https://user:t0ken@127.0.0.1/a.git", "https://127.0.0.1/a.tgz?sig=t0ken", "ssh://h/a"]
+)
+def test_a_remote_context_that_may_not_be_had(world: World, undated: Undated, location: str) -> None:
+    world.grant["source"] = Source(location=location, token="t0ken-of-git")
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.FAILED
+    assert world.report.error.startswith(
+        "failed to download context. Please check if the URL is incorrect."
+        " If it has credentials, please check if they are expired: "
+    )
+    assert undated(world.text) == ["Downloading source code...", world.report.error]
+    assert "t0ken" not in world.text + world.report.error
 
 
 def test_a_failed_push_is_tried_three_times(world: World) -> None:

@@ -19,7 +19,7 @@ URL = "https://blobs.example/sources/a.tar.gz?sig=very-secret"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.contexts.archive._FIRST_DELAY", 0.001)
+    monkeypatch.setattr("builder.contexts.download._FIRST_DELAY", 0.001)
 
 
 def archive() -> bytes:

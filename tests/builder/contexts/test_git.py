@@ -1,21 +1,15 @@
 """Real repositories, served by git itself over TLS, are fetched as asked, and nothing else is."""
 
-import asyncio
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builder.contexts.gate import Gate
-from builder.contexts.git import GitRepository
-from builder.contexts.source import Context
 from builder.faults import ContextRefused
-from shared.contexts import GitContext, read_repository
 from shared.grant import Limits
-from shared.network import Allowed
+from tests.builder.contexts.fetching import Fetch
 from tests.builder.contexts.web import Reply, Site
 
 TOKEN = "t0ken-of-a-private-repository"
@@ -37,6 +31,7 @@ class Repository:
     """A repository to be served, with a work tree to commit from."""
 
     def __init__(self, site: Site, name: str = "app.git") -> None:
+        self.site = site
         self.place = site.folder / name
         self.url = f"{site.origin}/{name}"
         git(site.folder, "init", "-q", "-b", "main", name)
@@ -62,30 +57,9 @@ def repository(site: Site) -> Repository:
     return one
 
 
-class Fetch:
-    """Fetches from a site, with the configuration that a user of such a site would have."""
-
-    def __init__(self, site: Site, folder: Path) -> None:
-        self.root = folder / "context"
-        self.private = folder / "private"
-        self.private.mkdir()
-        self.site = site
-        self.gate = site.gate
-        self.limits = Limits()
-
-    def __call__(self, url: str, reference: str = "", directory: str = "", token: str | None = None) -> Context:
-        self.root.mkdir()
-        context = replace(read_repository(url), reference=reference, directory=directory)
-        return self.context(context, token)
-
-    def context(self, context: GitContext, token: str | None = None) -> Context:
-        source = GitRepository(context, token, self.gate, self.site.bundle, self.private, self.limits)
-        return asyncio.run(asyncio.wait_for(source.fetch(self.root), 60))
-
-
 @pytest.fixture
 def fetch(site: Site, tmp_path: Path) -> Fetch:
-    return Fetch(site, tmp_path)
+    return Fetch.of(site, tmp_path)
 
 
 def test_the_default_branch(repository: Repository, fetch: Fetch) -> None:
@@ -98,7 +72,8 @@ def test_the_default_branch(repository: Repository, fetch: Fetch) -> None:
     assert list(fetch.private.iterdir()) == []
 
 
-@pytest.mark.parametrize("smart", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("smart", [True, False])
 @pytest.mark.parametrize(
     ("reference", "branch"),
     [
@@ -120,7 +95,7 @@ def test_every_kind_of_reference(
     repository: Repository, fetch: Fetch, reference: str, branch: str, *, smart: bool
 ) -> None:
     """Each but the default branch is older than the newest commit; served by git's own protocol and as plain files."""
-    place, site = repository.place, fetch.site
+    place, site = repository.place, repository.site
     wanted = repository.commit({"wanted": "yes\n"})
     if reference in {"main", "HEAD"}:
         pass
@@ -134,7 +109,7 @@ def test_every_kind_of_reference(
     git(place, "update-server-info")
     site.smart = smart
     url = repository.url if smart else f"{repository.url}/.git"
-    context = fetch(url, reference.format(commit=wanted, short=wanted[:9]))
+    context = fetch(f"{url}#{reference}".format(commit=wanted, short=wanted[:9]))
     assert (context.commit, context.branch) == (wanted, branch)
     assert (fetch.root / "wanted").read_text() == "yes\n"
 
@@ -148,7 +123,7 @@ def test_a_full_commit_wins_over_a_branch_of_its_name(repository: Repository, fe
     first = git(repository.place, "rev-parse", "HEAD")
     later = repository.commit({"x": "1"})
     git(repository.place, "update-ref", f"refs/heads/{first}", later)
-    assert fetch(repository.url, first).commit == first
+    assert fetch(f"{repository.url}#{first}").commit == first
 
 
 def test_a_branch_wins_over_a_tag_of_its_name(repository: Repository, fetch: Fetch) -> None:
@@ -156,15 +131,16 @@ def test_a_branch_wins_over_a_tag_of_its_name(repository: Repository, fetch: Fet
     git(repository.place, "update-ref", "refs/tags/both", tagged)
     later = repository.commit({"x": "1"})
     git(repository.place, "update-ref", "refs/heads/both", later)
-    assert fetch(repository.url, "both").commit == later
+    assert fetch(f"{repository.url}#both").commit == later
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reference", ["nope", "v9", "pull/8/head", "refs/heads/nope", "0" * 40, "abcdef1", "--upload-pack=id"]
 )
 def test_a_reference_that_is_not_there(repository: Repository, fetch: Fetch, reference: str) -> None:
     with pytest.raises(ContextRefused, match=r"the repository (?:has no|does not have)|not the name"):
-        fetch(repository.url, reference)
+        fetch(f"{repository.url}#{reference}")
 
 
 def test_an_empty_repository(site: Site, fetch: Fetch) -> None:
@@ -172,6 +148,7 @@ def test_an_empty_repository(site: Site, fetch: Fetch) -> None:
         fetch(Repository(site, "empty.git").url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("directory", "inside"),
     [("sub/dir", "sub/dir"), ("link", "sub/dir"), ("top/dir", "sub/dir"), ("./sub//dir/", "sub/dir"), ("sub/up", "")],
@@ -181,9 +158,10 @@ def test_a_directory_of_the_repository(repository: Repository, fetch: Fetch, dir
     repository.link("top", "/sub")
     repository.link("sub/up", "..")
     repository.commit({})
-    assert fetch(repository.url, "main", directory).root == fetch.root / inside
+    assert fetch(f"{repository.url}#main:{directory}").root == fetch.root / inside
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("directory", ["../x", "sub/../../x", "out", "nosub", "Dockerfile", "etc", "loop"])
 def test_a_directory_that_is_none_or_outside(repository: Repository, fetch: Fetch, directory: str) -> None:
     repository.link("out", "../../../../etc")
@@ -191,7 +169,7 @@ def test_a_directory_that_is_none_or_outside(repository: Repository, fetch: Fetc
     repository.link("loop", "loop")
     repository.commit({})
     with pytest.raises(ContextRefused):
-        fetch(repository.url, "main", directory)
+        fetch(f"{repository.url}#main:{directory}")
 
 
 def test_a_private_repository(
@@ -206,6 +184,7 @@ def test_a_private_repository(
     assert all(TOKEN not in asked.path for asked in site.asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("user", "token", "name"),
     [
@@ -216,7 +195,7 @@ def test_a_private_repository(
     ],
 )
 def test_who_logs_in(repository: Repository, fetch: Fetch, user: str, token: str | None, name: str) -> None:
-    fetch.site.login = f"{name}:{TOKEN}"
+    repository.site.login = f"{name}:{TOKEN}"
     fetch(repository.url.replace("https://", f"https://{user}"), token=token)
     assert TOKEN not in git(fetch.root, "config", "--list", "--local")
 
@@ -265,7 +244,7 @@ class TestAddresses:
     """Where git goes is decided by the gate alone."""
 
     def test_an_inner_address_needs_to_be_allowed(self, repository: Repository, site: Site, fetch: Fetch) -> None:
-        fetch.gate = Gate(Allowed())
+        fetch.allowed = ()
         with pytest.raises(ContextRefused, match="is not called"):
             fetch(repository.url)
         assert site.asked == []
@@ -285,7 +264,7 @@ class TestAddresses:
         async def rebinding(_host: str, _port: int) -> tuple[str, ...]:
             return answers.pop() if answers else ("127.0.0.1",)
 
-        fetch.gate = Gate(Allowed(), rebinding)
+        fetch.resolver = rebinding
         with pytest.raises(ContextRefused, match="leads to an address inside"):
             fetch("https://rebinding.example/app.git")
         assert site.asked == []
@@ -319,7 +298,7 @@ class TestAddresses:
         async def here(_host: str, _port: int) -> tuple[str, ...]:
             return ("127.0.0.1",)
 
-        fetch.gate = Gate(Allowed.read([*site.allowed, f"other.slipway.test:{site.port}"]), here)
+        fetch.allowed, fetch.resolver = (*site.allowed, f"other.slipway.test:{site.port}"), here
         site.pages["/moved.git/info/refs"] = lambda _: Reply(
             302, headers={"Location": f"{other}/app.git/info/refs?service=git-upload-pack"}
         )
@@ -333,7 +312,7 @@ class TestAddresses:
         async def here(_host: str, _port: int) -> tuple[str, ...]:
             return ("127.0.0.1",)
 
-        fetch.gate = Gate(Allowed.read([f"evil.example:{site.port}"]), here)
+        fetch.allowed, fetch.resolver = (f"evil.example:{site.port}",), here
         with pytest.raises(ContextRefused, match=r"(?i)certificate"):
             fetch(f"https://evil.example:{site.port}/app.git")
         assert site.asked == []
@@ -440,6 +419,7 @@ def _add(repository: Repository, url: str, path: str) -> None:
     (repository.place / path).mkdir(parents=True)
 
 
+@pytest.mark.slow
 class TestHostile:
     """What a repository may hold, and what it may do."""
 
@@ -471,7 +451,7 @@ class TestHostile:
         git(repository.place, "update-ref", "refs/heads/bomb", git(repository.place, "commit-tree", tree, "-m", "bomb"))
         fetch.limits = Limits(entries=5000)
         with pytest.raises(ContextRefused, match="more than 5000 files"):
-            fetch(repository.url, "bomb")
+            fetch(f"{repository.url}#bomb")
         assert not (fetch.root / "d0").exists()
 
     @pytest.mark.parametrize("name", [".git", ".GIT", "git~1"])
@@ -482,7 +462,7 @@ class TestHostile:
         tree = _raw_tree(repository.place, name, hooks)
         git(repository.place, "update-ref", "refs/heads/evil", git(repository.place, "commit-tree", tree, "-m", "evil"))
         with pytest.raises(ContextRefused):
-            fetch(repository.url, "evil")
+            fetch(f"{repository.url}#evil")
 
     def test_nothing_of_the_repository_is_executed(self, repository: Repository, fetch: Fetch, tmp_path: Path) -> None:
         ran = tmp_path / "ran"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from builder.contexts.unpack import unpack
+from builder.contexts.unpack import Meter, unpack
 from builder.faults import ContextRefused
 from shared.grant import Limits
 
@@ -64,7 +64,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def lay_out(root: Path, *entries: Entry, limits: Limits | None = None, form: int = tarfile.PAX_FORMAT) -> None:
-    unpack(archive(root.parent / "a.tar.gz", entries, form), root, limits or Limits())
+    unpack(archive(root.parent / "a.tar.gz", entries, form), root, Meter(limits or Limits()))
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
@@ -138,7 +138,7 @@ def test_a_directory_entry_replaces_a_link(root: Path) -> None:
 def test_a_plain_tar(root: Path) -> None:
     packed = archive(root.parent / "a.tar.gz", [file("a")])
     packed.write_bytes(gzip.decompress(packed.read_bytes()))
-    unpack(packed, root, Limits())
+    unpack(packed, root, Meter(Limits()))
     assert (root / "a").exists()
 
 
@@ -216,7 +216,7 @@ def test_a_sparse_file_counts_with_its_full_size(root: Path) -> None:
     packed = root.parent / "sparse.tar"
     packed.write_bytes(bytes(raw) + bytes(1024))
     with pytest.raises(ContextRefused, match=r"times its size|damaged|more than"):
-        unpack(packed, root, Limits())
+        unpack(packed, root, Meter(Limits()))
 
 
 def damaged(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
@@ -248,7 +248,7 @@ def test_a_damaged_archive_is_never_taken_for_a_short_one(root: Path, change: Ca
     packed = archive(root.parent / "a.tar.gz", [file("a", os.urandom(512)), file("b", os.urandom(3000))])
     damaged(change)(packed)
     with pytest.raises(ContextRefused, match=r"damaged|in the middle"):
-        unpack(packed, root, Limits())
+        unpack(packed, root, Meter(Limits()))
 
 
 def test_a_huge_header_is_refused_before_it_is_read(root: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_chain_of_headers_ends(root: Path) -> None:
     packed = root.parent / "a.tar"
     packed.write_bytes(one * 20_000)
     with pytest.raises(ContextRefused, match=r"chain of headers|damaged"):
-        unpack(packed, root, Limits())
+        unpack(packed, root, Meter(Limits()))
 
 
 def test_global_headers_do_not_pile_up(root: Path) -> None:
@@ -278,4 +278,4 @@ def test_global_headers_do_not_pile_up(root: Path) -> None:
     packed = root.parent / "a.tar"
     packed.write_bytes(raw.getvalue() + bytes(1024))
     with pytest.raises(ContextRefused, match="global headers"):
-        unpack(packed, root, Limits())
+        unpack(packed, root, Meter(Limits()))

@@ -13,9 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from builder.contexts.gate import Gate
 from devstack.tls.authority import ensure
-from shared.network import Allowed
 
 BACKEND = "/usr/lib/git-core/git-http-backend"
 
@@ -67,10 +65,6 @@ class Site:
     def allowed(self) -> tuple[str, ...]:
         """What an operator has to allow for this site."""
         return (f"localhost:{self.port}",)
-
-    @property
-    def gate(self) -> Gate:
-        return Gate(Allowed.read(self.allowed))
 
     def answer(self, asked: Asked) -> Reply:
         self.asked.append(asked)
