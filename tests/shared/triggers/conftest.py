@@ -1,6 +1,8 @@
 """A scheduler over tables in memory or on a real Azurite, whose every step can fail, and tasks and runs as values."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -151,6 +153,13 @@ class TaskValue:
     is_enabled: bool = True
     registry: str = REGISTRY
 
+    def with_disabled(self, timer: str) -> "TaskValue":
+        timers = tuple(replace(one, is_enabled=one.name != timer and one.is_enabled) for one in self.timers)
+        return replace(self, timers=timers)
+
+    def disabled(self) -> "TaskValue":
+        return replace(self, is_enabled=False)
+
 
 @dataclass
 class Tasks:
@@ -243,6 +252,21 @@ class House:
             except SlipwayError:
                 continue
 
+    @contextmanager
+    def failing(self, steps: int, fault: Callable[[], BaseException]) -> Iterator["Fuse"]:
+        """Let the n-th step raise, and go on behind it."""
+        before = self.step[0]
+        fuse = self.step[0] = Fuse(fault, steps)
+        with suppress(Crash, SlipwayError):
+            yield fuse
+        self.step[0] = before
+
+    @contextmanager
+    def crashing(self, steps: int) -> Iterator["Fuse"]:
+        """Let the process end at the n-th step."""
+        with self.failing(steps, Crash) as fuse:
+            yield fuse
+
     def timer(self, task: str, name: str = "t1") -> ArmedTimer | None:
         return next((one for one in self.scheduler.timers.of_task(REGISTRY, task) if one.name == name), None)
 
@@ -282,7 +306,42 @@ def build(tables: tuple[Table, Table, Table], spread: timedelta = timedelta(0)) 
     return House(scheduler, tasks, runs, now, step, tables)
 
 
-MakeHouse = Callable[..., House]
+class MakeHouse(Protocol):
+    def __call__(self, spread: timedelta = timedelta(0)) -> House: ...
+
+
+class MakeTask(Protocol):
+    def __call__(self, name: str, **schedules: str) -> TaskValue: ...
+
+
+@pytest.fixture
+def make_task() -> MakeTask:
+    """Answer what makes a task of timers by name."""
+    return task_value
+
+
+def task_value(name: str, **schedules: str) -> TaskValue:
+    return TaskValue(name, tuple(TimerValue(timer, schedule) for timer, schedule in schedules.items()))
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class Fuse:
+    """Raises at the n-th step of the thread that lit it; `steps` is what is left."""
+
+    fault: Callable[[], BaseException]
+    steps: int
+    thread: int = field(default_factory=threading.get_ident)
+
+    def __call__(self) -> None:
+        if threading.get_ident() != self.thread:
+            return
+        self.steps -= 1
+        if self.steps == 0:
+            raise self.fault()
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """The tick under crashes, faults, outages, wrong clocks and overlap: nothing missed, nothing twice."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,45 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import SlipwayError, Unavailable
+from shared.errors import Unavailable
 from shared.schedule_language import parse
+from shared.triggers.arming import arm
 from shared.triggers.decisions import Verdict
 from shared.triggers.schedules import occurrence_key
+from shared.triggers.tick import tick
 
 if TYPE_CHECKING:
-    from tests.shared.triggers.conftest import House, MakeHouse, TaskValue
+    from tests.shared.triggers.conftest import House, MakeHouse, MakeTask
 
 REGISTRY = "reg"
 SETTLED = {Verdict.STARTED, Verdict.JOINED, Verdict.SUPPRESSED, Verdict.REFUSED}
-
-
-class Crash(BaseException):
-    """The process ends here."""
-
-
-@dataclass
-class Fuse:
-    """Raises at the n-th step of the thread that lit it."""
-
-    fault: Callable[[], BaseException]
-    steps: int
-    thread: int = field(default_factory=threading.get_ident)
-
-    def __call__(self) -> None:
-        if threading.get_ident() != self.thread:
-            return
-        self.steps -= 1
-        if self.steps == 0:
-            raise self.fault()
-
-
-@contextmanager
-def failing(house: "House", steps: int, fault: Callable[[], BaseException]) -> Iterator[Fuse]:
-    before = house.step[0]
-    fuse = house.step[0] = Fuse(fault, steps)
-    with suppress(Crash, SlipwayError):
-        yield fuse
-    house.step[0] = before
 
 
 class Paused:
@@ -88,13 +58,6 @@ class Paused:
 
 def unavailable() -> Unavailable:
     return Unavailable("Storage does not answer.")
-
-
-def task(name: str, **schedules: str) -> "TaskValue":
-    from tests.shared.triggers.conftest import TaskValue, TimerValue  # noqa: PLC0415 - a conftest, found when tests run
-
-    timers = tuple(TimerValue(timer, schedule.replace("_", " ")) for timer, schedule in schedules.items())
-    return TaskValue(name, timers)
 
 
 def settle(house: "House") -> None:
@@ -136,11 +99,11 @@ def check(house: "House", armed_at: datetime) -> None:
     assert sorted(started) == sorted(house.runs.made)
 
 
-def run_story(house: "House", story: list[tuple[str, int]]) -> None:
+def run_story(house: "House", make_task: "MakeTask", story: list[tuple[str, int]]) -> None:
     """Live through outages, crashes, faults, wrong clocks and overlapping ticks, then check the books."""
-    house.put(task("first", t1="* * * * *"))
-    house.put(task("second", t1="*/5 * * * *", t2="*/7 * * * *"))
-    house.put(task("third", t1="3 11 * * *"))
+    house.put(make_task("first", t1="* * * * *"))
+    house.put(make_task("second", t1="*/5 * * * *", t2="*/7 * * * *"))
+    house.put(make_task("third", t1="3 11 * * *"))
     armed_at, paused = house.now[0], list[Paused]()
     for event, number in story:
         house.later(seconds=60)
@@ -150,10 +113,10 @@ def run_story(house: "House", story: list[tuple[str, int]]) -> None:
             case "outage":
                 house.later(minutes=number)
             case "crash":
-                with failing(house, number, Crash):
+                with house.crashing(number):
                     house.tick()
             case "fault":
-                with failing(house, number, unavailable):
+                with house.failing(number, unavailable):
                     house.tick()
             case "skew":
                 house.tick(timedelta(seconds=7 * number - 150))
@@ -174,35 +137,37 @@ EVENTS = st.tuples(st.sampled_from(["tick", "outage", "crash", "fault", "skew"])
 OVERLAPPING = st.tuples(st.sampled_from(["tick", "outage", "crash", "pause", "pause", "resume"]), st.integers(1, 45))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(EVENTS, max_size=25), works=st.integers(0, 9), queued=st.integers(0, 2))
 def test_nothing_is_missed_and_nothing_done_twice(
-    make_house: "MakeHouse", story: list[tuple[str, int]], works: int, queued: int
+    make_house: "MakeHouse", make_task: "MakeTask", story: list[tuple[str, int]], works: int, queued: int
 ) -> None:
     house = make_house()
     house.runs.works_for, house.runs.queued_for = timedelta(minutes=works), timedelta(minutes=queued)
-    run_story(house, story)
+    run_story(house, make_task, story)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(OVERLAPPING, max_size=15), works=st.integers(0, 5))
 def test_a_tick_that_stands_still_for_hours_does_no_harm(
-    make_house: "MakeHouse", story: list[tuple[str, int]], works: int
+    make_house: "MakeHouse", make_task: "MakeTask", story: list[tuple[str, int]], works: int
 ) -> None:
     house = make_house()
     house.runs.works_for = timedelta(minutes=works)
-    run_story(house, story)
+    run_story(house, make_task, story)
 
 
 @pytest.mark.parametrize("is_before", [True, False], ids=["overdue", "punctual"])
-def test_a_crash_at_each_step_of_a_tick_is_made_good_by_the_next(make_house: "MakeHouse", *, is_before: bool) -> None:
+def test_a_crash_at_each_step_of_a_tick_is_made_good_by_the_next(
+    make_house: "MakeHouse", make_task: "MakeTask", *, is_before: bool
+) -> None:
     """Exhaustive over one timer: until the tick is longer than the step that fails."""
     for steps in range(1, 60):
         house = make_house()
-        house.put(task("nightly", t1="*/2 * * * *"))
+        house.put(make_task("nightly", t1="*/2 * * * *"))
         armed_at = house.now[0]
         house.later(minutes=11 if is_before else 2)
-        with failing(house, steps, Crash) as fuse:
+        with house.crashing(steps) as fuse:
             house.tick()
         house.later(minutes=3)
         house.tick()
@@ -215,3 +180,50 @@ def test_a_crash_at_each_step_of_a_tick_is_made_good_by_the_next(make_house: "Ma
     else:
         pytest.fail("the tick has more steps than were tried")
     assert steps > 10
+
+
+@pytest.mark.slow
+def test_a_crash_at_each_step_is_made_good_on_real_storage(real_house: "House", make_task: "MakeTask") -> None:
+    """The same, exhaustively, with one timer after the other on Azurite."""
+    house, steps = real_house, 0
+    while True:
+        steps += 1
+        house.tasks.known.clear()
+        name = f"nightly{steps}"
+        house.put(make_task(name, t1="*/2 * * * *"))
+        armed_at, house.runs.made = house.now[0], {}
+        house.later(minutes=11)
+        with house.crashing(steps) as fuse:
+            house.tick()
+        for _ in range(2):
+            house.later(minutes=3)
+            house.tick()
+        check(house, armed_at)
+        assert len(house.hints()) == 1
+        house.tasks.known.clear()
+        arm(house.scheduler, REGISTRY, name)
+        if fuse.steps > 0:
+            break
+    assert steps > 10
+
+
+@pytest.mark.slow
+def test_two_ticks_at_the_same_time_start_each_run_once_on_real_storage(
+    real_house: "House", make_task: "MakeTask"
+) -> None:
+    """Each with its threads; afterwards an outage of an hour."""
+    house = real_house
+    for number in range(30):
+        house.put(make_task(f"task{number:02d}", t1="* * * * *"))
+    armed_at = house.now[0]
+    for minutes in (1, 1, 60):
+        house.later(minutes=minutes)
+        others = [threading.Thread(target=tick, args=(house.scheduler,)) for _ in range(2)]
+        for other in others:
+            other.start()
+        for other in others:
+            other.join()
+    house.tick()
+    assert len(house.runs.made) == 90
+    check(house, armed_at)
+    assert [one.stands_for for one in house.decisions("task07")] == [60, 1, 1]
