@@ -13,6 +13,7 @@ from devstack.stack.credentials import DEV_USER, ROLES, Credentials, object_id
 from devstack.stack.layout import Layout
 from devstack.stack.ports import LOOPBACK, Ports
 from devstack.stack.settings import identity_object_id
+from devstack.vault.service import VaultConfig
 
 TOKEN_ISSUER = "slipway-local"  # noqa: S105 - a name, not a secret
 
@@ -71,6 +72,22 @@ def token_service(layout: Layout, ports: Ports, credentials: Credentials) -> Tok
         key=layout.tls.leaf_key,
         signing_key=layout.registry_key,
         signing_certificate=layout.registry_certificate,
+    )
+
+
+def vault(layout: Layout, ports: Ports, credentials: Credentials) -> VaultConfig:
+    """Configure the key vault; the functions app alone reads it."""
+    tenant = directory(ports, credentials)
+    return VaultConfig(
+        secrets=layout.vault,
+        readers=(identity_object_id(),),
+        entra_issuer=tenant.issuer,
+        entra_jwks_url=tenant.jwks_url,
+        audiences=names.VAULT_AUDIENCES,
+        authorities=layout.tls.authority,
+        port=ports.vault,
+        certificate=layout.tls.leaf,
+        key=layout.tls.leaf_key,
     )
 
 
@@ -143,6 +160,11 @@ class ConfigFiles:
         return str(self.layout.config / "token-service.json")
 
     @property
+    def vault(self) -> str:
+        """The key vault's."""
+        return str(self.layout.config / "vault.json")
+
+    @property
     def registry(self) -> str:
         """The registry's."""
         return str(self.layout.config / "registry.yml")
@@ -160,6 +182,7 @@ def write_all(layout: Layout, ports: Ports, credentials: Credentials, image: Bui
     texts = {
         "entra.json": _with_secrets(entra(layout, ports, credentials)),
         "token-service.json": _with_secrets(token_service(layout, ports, credentials)),
+        "vault.json": vault(layout, ports, credentials).model_dump_json(indent=2),
         "registry.yml": configuration(registry(layout, ports, credentials)),
         "container-groups.json": json.dumps(groups, indent=2),
     }

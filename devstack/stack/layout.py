@@ -82,6 +82,11 @@ class Layout:
         return self.state / "container-groups"
 
     @property
+    def vault(self) -> Path:
+        """The key vault: one file for each secret."""
+        return self.state / "vault"
+
+    @property
     def az(self) -> Path:
         """Configuration directories of az, one for each principal."""
         return self.state / "az"

@@ -29,6 +29,7 @@ STORAGE_ACCOUNT = "slipway"
 LEGACY_ARM_AUDIENCE = "https://management.core.windows.net/"
 ARM_AUDIENCE = "https://management.azure.com/"
 REGISTRY_AUDIENCE = "https://containerregistry.azure.net"
+VAULT_AUDIENCE = "https://vault.azure.net"
 
 
 def with_and_without_slash(*audiences: str) -> tuple[str, ...]:
@@ -38,4 +39,5 @@ def with_and_without_slash(*audiences: str) -> tuple[str, ...]:
 
 
 ARM_AUDIENCES = with_and_without_slash(LEGACY_ARM_AUDIENCE, ARM_AUDIENCE)
+VAULT_AUDIENCES = with_and_without_slash(VAULT_AUDIENCE)
 EXCHANGE_AUDIENCES = ARM_AUDIENCES + with_and_without_slash(REGISTRY_AUDIENCE)

@@ -50,6 +50,11 @@ class Ports:
         return self.base + 7
 
     @property
+    def vault(self) -> int:
+        """HTTPS of the key vault."""
+        return self.base + 8
+
+    @property
     def blob(self) -> int:
         """HTTP of Azurite's blob service."""
         return self.base + 10
@@ -78,6 +83,7 @@ class Ports:
             "registry": self.registry,
             "registry token service": self.tokens,
             "Entra": self.entra,
+            "key vault": self.vault,
             "managed identity": self.identity,
             "container groups": self.container_groups,
             "functions host": self.functions,
@@ -87,6 +93,11 @@ class Ports:
     def public_url(self) -> str:
         """Base of the functions app."""
         return f"https://localhost:{self.functions}"
+
+    @property
+    def vault_host(self) -> str:
+        """The host, with its port, in the address of a secret."""
+        return f"localhost:{self.vault}"
 
     @property
     def authority(self) -> str:

@@ -72,6 +72,13 @@ def services(layout: Layout, ports: Ports, credentials: Credentials, programs: P
             HttpCheck(ports.tokens, "/oauth2/token", authority),
         ),
         Service(
+            "vault",
+            "key vault",
+            (*python, "devstack.vault", "--config", made.vault),
+            base,
+            HttpCheck(ports.vault, "/secrets", authority),
+        ),
+        Service(
             "registry",
             "registry",
             (programs.registry, "serve", made.registry),

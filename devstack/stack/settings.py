@@ -88,6 +88,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
         "SLIPWAY_LIVE_LOGS": "true",
         "SLIPWAY_KEY_FILE": str(layout.app_key),
+        "SLIPWAY_KEY_VAULT_SUFFIX": ports.vault_host,
         "SLIPWAY_CA_BUNDLE": str(layout.tls.authority),
         "IDENTITY_ENDPOINT": ports.identity_endpoint,
         "IDENTITY_HEADER": credentials.identity_header,

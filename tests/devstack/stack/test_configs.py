@@ -51,7 +51,9 @@ def test_configuration_files_are_readable_by_the_owner_alone(tmp_path: Path) -> 
 
     made = {path.name: path.stat().st_mode & 0o777 for path in layout.config.iterdir()}
 
-    assert made == dict.fromkeys(("entra.json", "token-service.json", "registry.yml", "container-groups.json"), 0o600)
+    assert made == dict.fromkeys(
+        ("entra.json", "token-service.json", "vault.json", "registry.yml", "container-groups.json"), 0o600
+    )
 
 
 def test_written_configurations_hold_the_secrets_that_the_services_need(tmp_path: Path) -> None:

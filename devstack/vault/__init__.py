@@ -1,0 +1,1 @@
+"""A key vault on one machine: a directory of secrets behind Key Vault's REST."""
