@@ -59,11 +59,13 @@ def test_the_agent_is_whole_compiled_and_without_the_control_plane(checkout: Pat
     assert {path.name for path in (home / "shared").iterdir()} == {
         "__init__.py",
         "__pycache__",
+        "contexts.py",
         "dockerfile",
         "errors.py",
         "grant.py",
         "images",
         "language",
+        "network.py",
     }
     compiled = home / "builder" / "__pycache__" / "__init__.cpython-313.pyc"
     assert b"/opt/slipway/builder/__init__.py" in compiled.read_bytes()
