@@ -6,7 +6,7 @@ crash adds nothing. What is written here is read by people: reasons are sentence
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched, islice
 from typing import Any
@@ -22,6 +22,7 @@ MAX_REASON = 2000
 _FIRST, _END = "d", "e"
 _HORIZON = 10**14
 """Milliseconds since 1970 that no decision reaches: keys count down from it."""
+_MILLISECOND = timedelta(milliseconds=1)
 _TRANSACTION = 100
 _READ = 1000
 
@@ -65,9 +66,8 @@ class Decision(BaseModel):
     @property
     def key(self) -> str:
         """The row's key: newest first, and the same for the same decision."""
-        passed = int(self.at.astimezone(UTC).timestamp() * 1000)
         words = (self.verdict, self.cause, self.trigger, self.subject, self.run_id or "")
-        return f"{_FIRST}{_HORIZON - passed:015d}{hashlib.sha256('\0'.join(words).encode()).hexdigest()[:12]}"
+        return _number(self.at) + hashlib.sha256("\0".join(words).encode()).hexdigest()[:12]
 
 
 class DecisionStore:
@@ -91,12 +91,13 @@ class DecisionStore:
 
     def of_run(self, registry: str, task: str, run_id: str, since: datetime) -> list[Decision]:
         """Read the decisions since a moment that name a run, newest first; of a busy task the latest thousand."""
-        rows = self._table.query(_partition(registry, task), _FIRST, _first_before(since - timedelta(milliseconds=1)))
+        rows = self._table.query(_partition(registry, task), _FIRST, _number(since - _MILLISECOND))
         return [found for found in map(_decision, islice(rows, _READ)) if found.run_id == run_id]
 
     def purge(self, registry: str, before: datetime) -> None:
         """Delete the decisions of a registry that were taken before a moment."""
-        old = self._table.across(f"{registry}|", f"{registry}}}", _first_before(before), _END)
+        first = _number(before - _MILLISECOND)
+        old = self._table.across(f"{registry}|", f"{registry}}}", first, _END)
         for partition, rows in _by_partition(old):
             for some in batched(rows, _TRANSACTION, strict=False):
                 self._remove(partition, [row.key for row in some])
@@ -120,7 +121,8 @@ def _partition(registry: str, task: str) -> str:
     return f"{registry}|{task.lower()}"
 
 
-def _first_before(moment: datetime) -> str:
+def _number(moment: datetime) -> str:
+    """Answer how the keys of a moment's decisions begin; those of an earlier moment are greater."""
     return f"{_FIRST}{_HORIZON - int(moment.timestamp() * 1000):015d}"
 
 

@@ -7,6 +7,7 @@ step done twice is done once. Two ticks at the same time meet at the row's ETag.
 """
 
 import logging
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -44,19 +45,28 @@ def tick(scheduler: Scheduler) -> set[str]:
     now = scheduler.clock()
     touched: set[str] = set()
 
-    def look(hint: Hint) -> None:
-        if scheduler.clock() > now + WORK:
-            return
-        try:
-            if fire(scheduler, hint):
-                touched.add(hint.registry)
-        except SlipwayError:
-            _LOG.exception("the timer %s of %s is looked at again with the next tick", hint.timer, hint.registry)
+    def look(hints: list[Hint]) -> None:
+        for hint in hints:
+            if scheduler.clock() > now + WORK:
+                return
+            try:
+                if fire(scheduler, hint):
+                    touched.add(hint.registry)
+            except SlipwayError:
+                _LOG.exception("the timer %s of %s is looked at again with the next tick", hint.timer, hint.registry)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(look, list(scheduler.timers.due(now))):
+        for _ in pool.map(look, _by_task(scheduler.timers.due(now))):
             pass
     return touched
+
+
+def _by_task(hints: Iterable[Hint]) -> list[list[Hint]]:
+    """Group hints: the timers of one task are looked at one after the other, so that a second one joins the first."""
+    groups: dict[tuple[str, str], list[Hint]] = {}
+    for hint in hints:
+        groups.setdefault((hint.registry, hint.task), []).append(hint)
+    return list(groups.values())
 
 
 def fire(scheduler: Scheduler, hint: Hint) -> bool:

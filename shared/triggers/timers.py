@@ -86,6 +86,11 @@ class Hint:
     timer: str
     """The key of the timer's row."""
 
+    @property
+    def task(self) -> str:
+        """The storage key of the task."""
+        return self.timer.partition("|")[0]
+
     @classmethod
     def of(cls, timer: ArmedTimer) -> "Hint":
         """Answer the hint that a timer needs."""

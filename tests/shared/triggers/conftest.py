@@ -1,27 +1,42 @@
 """A scheduler over tables in memory or on a real Azurite, whose every step can fail, and tasks and runs as values."""
 
+import base64
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from azure.data.tables import TableServiceClient
 
-from shared.errors import Conflict, NotFound, PreconditionFailed, SlipwayError
+from shared.access.builder_tokens import BuilderTokens
+from shared.access.callers import Caller
+from shared.access.keys import Keys
+from shared.arm.names import parse_registry_id
+from shared.container_groups.pool import GroupPool
+from shared.container_groups.service import GroupState
+from shared.container_groups.spec import GroupRequest
+from shared.errors import Conflict, NotFound, PreconditionFailed, SlipwayError, Throttled
+from shared.grant import RegistryLogin
 from shared.runs.causes import Cause
+from shared.runs.context import Workshop
+from shared.runs.dispatch import dispatch
 from shared.runs.model import Requester, Run, Status
-from shared.storage import Change, Delete, Insert, Replace, Row, Table
+from shared.runs.store import RunStore
+from shared.settings import RegistrySettings, Settings
+from shared.storage import Change, Delete, Insert, Replace, Row, Table, open_storage
 from shared.storage.tables import Scalar
+from shared.tasks.changes import Setting, put_task
+from shared.tasks.record import Task
 from shared.triggers.arming import arm
 from shared.triggers.automatic import AutomaticRuns
 from shared.triggers.decisions import Decision, DecisionStore
-from shared.triggers.scheduler import Scheduler
+from shared.triggers.scheduler import Scheduler, open_scheduler
 from shared.triggers.schedules import TimedTask
-from shared.triggers.tick import fire
+from shared.triggers.tick import fire, tick
 from shared.triggers.timers import ArmedTimer, TimerStore
 
 START = datetime(2026, 11, 21, 10, 0, 30, tzinfo=UTC)
@@ -368,3 +383,92 @@ def real_house(azurite: Connected) -> Iterator[House]:
         names = [f"{kind}{number}" for kind in ("schedtimers", "scheddue", "scheddecisions")]
         timers, due, decisions = (Table(service.create_table(name)) for name in names)
         yield build((timers, due, decisions))
+
+
+class Crowded:
+    """Container Instances without room: every run waits."""
+
+    def start(self, request: GroupRequest) -> None:
+        raise Throttled(f"No room for {request.name}.")
+
+    def state(self, name: str) -> GroupState:
+        assert name
+        return GroupState.ABSENT
+
+    def delete(self, name: str) -> None:
+        assert name
+
+    def names(self) -> list[str]:
+        return []
+
+
+@dataclass
+class App:
+    """Stored tasks and runs on real storage, and what a test does with them."""
+
+    shop: Workshop
+    scheduler: Scheduler
+    registry: RegistrySettings
+    now: list[datetime]
+
+    @property
+    def partition(self) -> str:
+        return self.registry.name.lower()
+
+    def later(self, **change: float) -> None:
+        self.now[0] += timedelta(**change)
+
+    def put(self, name: str, **changes: object) -> Task:
+        """Make a task whose timers are `changes`: a schedule, or None for a disabled one that comes each minute."""
+        timers = [
+            {"name": timer, "schedule": schedule or "* * * * *", "status": "Enabled" if schedule else "Disabled"}
+            for timer, schedule in changes.items()
+        ]
+        content = base64.b64encode(b"version: v1.1.0\nsteps:\n  - cmd: busybox\n").decode()
+        step = {"type": "EncodedTask", "encodedTaskContent": content}
+        body = {"location": "local", "properties": {"step": step, "trigger": {"timerTriggers": timers}}}
+        caller = Caller("me", "User", frozenset())
+        setting = Setting(parse_registry_id(self.registry.id), "local", "tenant", caller, self.now[0])
+        task = put_task(self.shop.tasks, setting, name, body)
+        arm(self.scheduler, self.partition, name)
+        return task
+
+    def tick(self) -> list[Run]:
+        """Look at what is due, dispatch, and answer all runs, newest first."""
+        for registry in tick(self.scheduler):
+            dispatch(self.shop, registry)
+        return list(self.shop.store.newest(self.partition))
+
+
+def _no_login(registry: RegistrySettings, pull: tuple[str, ...], push: tuple[str, ...]) -> RegistryLogin:
+    raise AssertionError(f"nobody logs in to {registry.name} for {pull} or {push} here")
+
+
+@pytest.fixture
+def app(azurite: Connected) -> Iterator[App]:
+    """Answer stored tasks and runs of a registry of its own on Azurite."""
+    name = f"timed{next(_NAMES)}"
+    registry = RegistrySettings(
+        id=f"/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/{name}",
+        login_server=f"{name}.slipway.test",
+        location="local",
+    )
+    values: dict[str, Any] = {"storage_connection": azurite.connection, "registries": (registry,)}
+    known = Settings.model_construct(**values)
+    now, storage, tokens = [START], open_storage(known), BuilderTokens(b"k" * 32)
+    shop = Workshop(
+        settings=known,
+        storage=storage,
+        store=RunStore(storage.runs),
+        pool=GroupPool(storage.groups, Crowded(), tokens, lambda: now[0]),  # type: ignore[arg-type] # the double
+        keys=Keys(bytes(32)),
+        tokens=tokens,
+        issue_login=_no_login,
+        clock=lambda: now[0],
+    )
+    made = App(shop, open_scheduler(shop), registry, now)
+    yield made
+    for timer in list(made.scheduler.timers.of_registry(made.partition)):
+        made.scheduler.timers.remove(timer)
+    for hint in list(made.scheduler.timers.hints()):
+        made.scheduler.timers.forget(hint)
