@@ -63,9 +63,9 @@ class MobyContainers:
     async def write_volume(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write the files beside the socket, where the daemon sees them; no step runs yet."""
         folder = self._sandbox.shared / "volumes" / name
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(parents=True)
         for file, content in files.items():
-            _write(folder / file, content)
+            _write(folder / file, content, 0o644)
         self._volumes[name] = Share.of(folder)
         await self._volume(name, folder)
 
@@ -176,8 +176,8 @@ class MobyContainers:
             return
 
 
-def _write(path: Path, content: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(fd, "wb") as stream:
         stream.write(content)
 

@@ -48,6 +48,7 @@ def update_home(home: Path, logins: Iterable[RegistryLogin]) -> None:
 
     Steps own that directory: no link in it is followed. Raises ContextRefused when it holds something odd.
     """
+    home.mkdir(parents=True, exist_ok=True)
     settings = HOME_SETTINGS | read_home(home)
     settings["auths"] = _known(settings) | _auths(logins)
     with opened(home, (_FOLDER,), create=True) as folder:

@@ -117,7 +117,7 @@ class Containers(Protocol):
         ...
 
     async def write_volume(self, name: str, files: Mapping[str, bytes]) -> None:
-        """Make a volume with exactly these files, readable by root alone, outside the workspace."""
+        """Make a volume with exactly these files, readable by any user of a container, outside the workspace."""
         ...
 
     async def run(self, container: Container, write: Write) -> int:
