@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, parse_run_request, parse_run_update
+from shared.arm.names import RegistryId
+from shared.arm.requests import (
+    DockerBuildRequest,
+    EncodedTaskRunRequest,
+    TaskRunRequest,
+    parse_any_run_request,
+    parse_run_request,
+    parse_run_update,
+)
 from shared.errors import InvalidRequest
 
 SENT_BY_AZ: dict[str, Any] = {
@@ -91,6 +99,47 @@ def test_a_refusal_never_quotes_a_value() -> None:
     with pytest.raises(InvalidRequest) as refusal:
         parse_run_request(SENT_BY_AZ | {"arguments": arguments})
     assert "hunter2" not in refusal.value.message
+
+
+REGISTRY = RegistryId("sub", "rg", "reg")
+
+
+def test_a_run_request_of_a_task_is_understood() -> None:
+    body = {
+        "type": "TaskRunRequest",
+        "taskId": f"{REGISTRY}/tasks/MyTask".lower(),
+        "overrideTaskStepProperties": {"arguments": [], "values": [{"name": "a"}], "updateTriggerToken": "dA=="},
+    }
+    request = parse_any_run_request(body)
+    assert isinstance(request, TaskRunRequest)
+    assert request.task_name(REGISTRY) == "mytask"
+    assert request.override_task_step_properties.values[0].name == "a"
+
+
+@pytest.mark.parametrize(
+    "task_id",
+    ["", "mytask", f"{REGISTRY}", f"{REGISTRY}/tasks/x", f"{REGISTRY}/runs/mytask", f"{REGISTRY}x/tasks/mytask"],
+)
+def test_a_task_of_elsewhere_is_refused(task_id: str) -> None:
+    request = parse_any_run_request({"type": "TaskRunRequest", "taskId": task_id})
+    assert isinstance(request, TaskRunRequest)
+    with pytest.raises(InvalidRequest) as refusal:
+        request.task_name(REGISTRY)
+    assert refusal.value.target == "taskId"
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        ({"taskId": None}, "taskId"),
+        ({"overrideTaskStepProperties": {"updateTriggerToken": "%"}}, "overrideTaskStepProperties.updateTriggerToken"),
+        ({"overrideTaskStepProperties": {"arguments": [{}]}}, "overrideTaskStepProperties.arguments.0.name"),
+    ],
+)
+def test_a_bad_member_of_a_run_request_of_a_task_is_named(change: dict[str, Any], target: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_any_run_request({"type": "TaskRunRequest", "taskId": "x", **change})
+    assert refusal.value.target == target
 
 
 def test_archive_requests() -> None:
