@@ -4,6 +4,7 @@ A name is judged by every address that it resolves to, never by its text, and th
 address that was judged. Pure rules; who resolves and connects is elsewhere.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -60,6 +61,7 @@ _INNER: Final[tuple[Network, ...]] = tuple(
         "fc00::/7",
     )
 )
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
 _LOOPBACK6: Final = IPv6Address("::1")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
@@ -132,7 +134,7 @@ class Allowed:
 
     def check_target(self, target: Target) -> Target:
         """Return the target. Raises InvalidRequest where its port is not open to everybody and not allowed."""
-        if not target.host:
+        if not _HOST.fullmatch(target.host):
             raise InvalidRequest("An address names no host.")
         if target.port != HTTPS_PORT and target not in self.targets:
             raise InvalidRequest(

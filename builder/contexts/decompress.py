@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import IO, Final, Protocol, cast
@@ -70,13 +71,12 @@ class _Streams:
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, none at the end."""
-        while not self._machine.eof:
+        while not self._at_end():
             data = self._raw.read(_PIECE) if self._machine.needs_input else b""
             if self._machine.needs_input and not data:
                 raise EOFError("the compressed file ends too early")
             if found := self._decompress(data, size):
                 return found
-            self._go_on()
         return b""
 
     def _decompress(self, data: bytes, size: int) -> bytes:
@@ -87,16 +87,17 @@ class _Streams:
                 raise _too_much_memory() from None
             raise
 
-    def _go_on(self) -> None:
-        """Begin the next stream if this one has ended; without one the machine stays at its end."""
+    def _at_end(self) -> bool:
+        """Tell whether nothing is left; where one stream has ended and another follows, that one is begun."""
         if not self._machine.eof:
-            return
+            return False
         rest = self._machine.unused_data.lstrip(b"\0")
         while not rest and (piece := self._raw.read(_PIECE)):
             rest = piece.lstrip(b"\0")
         if rest:
             self._machine = self._make()
             self._raw = cast("IO[bytes]", _Joined(rest, self._raw))
+        return not rest
 
 
 class _Joined:
@@ -116,7 +117,7 @@ class _Joined:
 @contextlib.contextmanager
 def _zstd(raw: io.BufferedReader) -> Iterator[IO[bytes]]:
     """Let the zstd program unpack: Python 3.13 has no module for it."""
-    raw.seek(0)
+    os.lseek(raw.fileno(), 0, os.SEEK_SET)  # the program shares the file's own position, not that of our buffer
     argv = ["zstd", "--decompress", "--stdout", "--quiet", f"--memory={_MEMORY}MB"]
     with subprocess.Popen(argv, stdin=raw, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         try:

@@ -19,6 +19,7 @@ STACK: Mapping[str, str] = {
     "skopeo": "skopeo",
     "node": "nodejs",
     "npm": "npm",
+    "zstd": "zstd",
 }
 """The programs that a stack needs, and the package of each."""
 

@@ -10,44 +10,10 @@ import pytest
 from builder.faults import ContextRefused
 from shared.grant import Limits
 from tests.builder.contexts.fetching import Fetch
+from tests.builder.contexts.repositories import Repository, git
 from tests.builder.contexts.web import Reply, Site
 
 TOKEN = "t0ken-of-a-private-repository"
-
-_WHO = {
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-}
-
-
-def git(place: Path, *arguments: str) -> str:
-    environment = {"PATH": os.environ["PATH"], **_WHO}
-    argv = ["git", "-c", "protocol.file.allow=always", *arguments]
-    return subprocess.run(argv, cwd=place, env=environment, capture_output=True, check=True, text=True).stdout.strip()
-
-
-class Repository:
-    """A repository to be served, with a work tree to commit from."""
-
-    def __init__(self, site: Site, name: str = "app.git") -> None:
-        self.site = site
-        self.place = site.folder / name
-        self.url = f"{site.origin}/{name}"
-        git(site.folder, "init", "-q", "-b", "main", name)
-
-    def commit(self, files: dict[str, str], message: str = "more") -> str:
-        for name, text in files.items():
-            path = self.place / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        git(self.place, "add", "--all")
-        git(self.place, "commit", "-q", "--allow-empty", "-m", message)
-        return git(self.place, "rev-parse", "HEAD")
-
-    def link(self, name: str, target: str) -> None:
-        (self.place / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.place / name).symlink_to(target)
 
 
 @pytest.fixture
@@ -72,45 +38,48 @@ def test_the_default_branch(repository: Repository, fetch: Fetch) -> None:
     assert list(fetch.private.iterdir()) == []
 
 
+REFERENCES = {
+    "main": "main",
+    "feature/x": "feature/x",
+    "refs/heads/feature/x": "feature/x",
+    "v1": "",
+    "v2-annotated": "",
+    "refs/tags/v1": "",
+    "pull/7/head": "",
+    "refs/pull/7/head": "",
+    "pull/7/merge": "",
+    "{commit}": "",
+    "{short}": "",
+    "HEAD": "main",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("smart", [True, False])
-@pytest.mark.parametrize(
-    ("reference", "branch"),
-    [
-        ("main", "main"),
-        ("feature/x", "feature/x"),
-        ("refs/heads/feature/x", "feature/x"),
-        ("v1", ""),
-        ("v2-annotated", ""),
-        ("refs/tags/v1", ""),
-        ("pull/7/head", ""),
-        ("refs/pull/7/head", ""),
-        ("pull/7/merge", ""),
-        ("{commit}", ""),
-        ("{short}", ""),
-        ("HEAD", "main"),
-    ],
-)
-def test_every_kind_of_reference(
-    repository: Repository, fetch: Fetch, reference: str, branch: str, *, smart: bool
-) -> None:
-    """Each but the default branch is older than the newest commit; served by git's own protocol and as plain files."""
-    place, site = repository.place, repository.site
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_every_kind_of_reference(repository: Repository, fetch: Fetch, reference: str) -> None:
+    _check_reference(repository, fetch, repository.url, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reference", ["main", "v2-annotated", "pull/7/head", "{short}"])
+def test_a_server_of_plain_files(repository: Repository, fetch: Fetch, reference: str) -> None:
+    """It cannot give one commit alone: everything is fetched."""
+    repository.site.smart = False
+    _check_reference(repository, fetch, f"{repository.url}/.git", reference)
+
+
+def _check_reference(repository: Repository, fetch: Fetch, url: str, reference: str) -> None:
+    """Fetch by a reference that, unless it is the default branch, names a commit before the newest."""
     wanted = repository.commit({"wanted": "yes\n"})
-    if reference in {"main", "HEAD"}:
-        pass
-    elif reference == "v2-annotated":
-        git(place, "tag", "-a", "-m", "annotated", reference, wanted)
+    if reference == "v2-annotated":
+        git(repository.place, "tag", "-a", "-m", "annotated", reference, wanted)
+    elif reference not in {"main", "HEAD"} and not reference.startswith("{"):
+        git(repository.place, "update-ref", _ref(reference), wanted)
+    if reference not in {"main", "HEAD"}:
         repository.commit({"wanted": "no\n"})
-    else:
-        if not reference.startswith("{"):
-            git(place, "update-ref", _ref(reference), wanted)
-        repository.commit({"wanted": "no\n"})
-    git(place, "update-server-info")
-    site.smart = smart
-    url = repository.url if smart else f"{repository.url}/.git"
+    git(repository.place, "update-server-info")
     context = fetch(f"{url}#{reference}".format(commit=wanted, short=wanted[:9]))
-    assert (context.commit, context.branch) == (wanted, branch)
+    assert (context.commit, context.branch) == (wanted, REFERENCES[reference])
     assert (fetch.root / "wanted").read_text() == "yes\n"
 
 
@@ -325,9 +294,9 @@ class TestSubmodules:
     def test_they_come_along_at_their_commits(self, repository: Repository, site: Site, fetch: Fetch) -> None:
         inner, outer = Repository(site, "inner.git"), Repository(site, "outer.git")
         inner.commit({"deep": "1\n"})
-        _add(outer, "../inner.git", "lib/inner")
+        outer.add_submodule(inner, "../inner.git", "lib/inner")
         outer.commit({"file": "2\n"})
-        _add(repository, outer.url, "vendor/outer")
+        repository.add_submodule(outer, outer.url, "vendor/outer")
         repository.commit({})
         outer.commit({"file": "3\n"})
         fetch(repository.url)
@@ -337,8 +306,9 @@ class TestSubmodules:
     def test_a_private_one_of_the_same_host_uses_the_login(
         self, repository: Repository, site: Site, fetch: Fetch
     ) -> None:
-        Repository(site, "inner.git").commit({"deep": "1\n"})
-        _add(repository, "../inner.git", "inner")
+        inner = Repository(site, "inner.git")
+        inner.commit({"deep": "1\n"})
+        repository.add_submodule(inner, "../inner.git", "inner")
         repository.commit({})
         site.login = f"x-access-token:{TOKEN}"
         fetch(repository.url, token=TOKEN)
@@ -360,16 +330,18 @@ class TestSubmodules:
         ],
     )
     def test_an_unsafe_address_is_refused(self, repository: Repository, site: Site, fetch: Fetch, url: str) -> None:
-        Repository(site, "inner.git").commit({"deep": "1\n"})
-        _add(repository, "../inner.git", "inner")
+        inner = Repository(site, "inner.git")
+        inner.commit({"deep": "1\n"})
+        repository.add_submodule(inner, "../inner.git", "inner")
         git(repository.place, "config", "-f", ".gitmodules", "submodule.inner.url", url)
         repository.commit({})
         with pytest.raises(ContextRefused, match="submodule 'inner'"):
             fetch(repository.url)
 
     def test_one_without_an_address_is_refused(self, repository: Repository, site: Site, fetch: Fetch) -> None:
-        Repository(site, "inner.git").commit({"deep": "1\n"})
-        _add(repository, "../inner.git", "inner")
+        inner = Repository(site, "inner.git")
+        inner.commit({"deep": "1\n"})
+        repository.add_submodule(inner, "../inner.git", "inner")
         (repository.place / ".gitmodules").unlink()
         repository.commit({})
         with pytest.raises(ContextRefused, match=r"'inner' has no address in \.gitmodules"):
@@ -378,16 +350,18 @@ class TestSubmodules:
     def test_one_that_is_not_to_be_updated_is_left_empty(
         self, repository: Repository, site: Site, fetch: Fetch
     ) -> None:
-        Repository(site, "inner.git").commit({"deep": "1\n"})
-        _add(repository, "../inner.git", "inner")
+        inner = Repository(site, "inner.git")
+        inner.commit({"deep": "1\n"})
+        repository.add_submodule(inner, "../inner.git", "inner")
         git(repository.place, "config", "-f", ".gitmodules", "submodule.inner.update", "none")
         repository.commit({})
         fetch(repository.url)
         assert list((fetch.root / "inner").iterdir()) == []
 
     def test_a_command_in_its_settings_is_never_run(self, repository: Repository, site: Site, fetch: Fetch) -> None:
-        Repository(site, "inner.git").commit({"deep": "1\n"})
-        _add(repository, "../inner.git", "inner")
+        inner = Repository(site, "inner.git")
+        inner.commit({"deep": "1\n"})
+        repository.add_submodule(inner, "../inner.git", "inner")
         git(repository.place, "config", "-f", ".gitmodules", "submodule.inner.update", f"!touch {fetch.private}/ran")
         repository.commit({})
         fetch(repository.url)
@@ -406,17 +380,6 @@ class TestSubmodules:
             git(repository.place, "commit", "-q", "-m", "again")
         with pytest.raises(ContextRefused, match="nests them more than 2 deep"):
             fetch(repository.url)
-
-
-def _add(repository: Repository, url: str, path: str) -> None:
-    """Add a submodule without fetching it: its commit is the head of the repository beside ours."""
-    place = repository.place.parent / Path(url).name
-    git(repository.place, "config", "-f", ".gitmodules", f"submodule.{path}.path", path)
-    git(repository.place, "config", "-f", ".gitmodules", f"submodule.{path}.url", url)
-    git(repository.place, "add", ".gitmodules")
-    head = git(place, "rev-parse", "HEAD")
-    git(repository.place, "update-index", "--add", "--cacheinfo", f"160000,{head},{path}")
-    (repository.place / path).mkdir(parents=True)
 
 
 @pytest.mark.slow

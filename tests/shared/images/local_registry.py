@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from devstack.tls.authority import TlsFiles
 from shared.images.manifests import INDEX_TYPES, MANIFEST_TYPES
 
 BLOB_TYPE = "application/octet-stream"
@@ -20,13 +22,15 @@ BLOB_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True)
 class LocalRegistry:
-    """A running registry; `name` is what references call it, `http` may push to it."""
+    """A running registry; `name` is what references call it, `http` may push to it, `folder` is its own."""
 
     name: str
     http: httpx.Client
+    folder: Path
+    scheme: str = "http"
 
     def url(self, path: str) -> str:
-        return f"http://{self.name}/v2/{path}"
+        return f"{self.scheme}://{self.name}/v2/{path}"
 
     def push_blob(self, repository: str, content: bytes) -> dict[str, Any]:
         """Push a blob; return its descriptor."""
@@ -62,13 +66,17 @@ def _platform(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_registry(folder: Path, auth: dict[str, Any], login: httpx.Auth | None) -> Iterator[LocalRegistry]:
+def running_registry(
+    folder: Path, auth: dict[str, Any], login: httpx.Auth | None, tls: TlsFiles | None = None
+) -> Iterator[LocalRegistry]:
+    """Run a registry until the end of the block, behind TLS if it is given the files for that."""
     folder.mkdir(parents=True)
+    secured = {"tls": {"certificate": str(tls.leaf), "key": str(tls.leaf_key)}} if tls else {}
     config = {
         "version": 0.1,
         "log": {"accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
-        "http": {"addr": "127.0.0.1:0"},
+        "http": {"addr": "127.0.0.1:0"} | secured,
     } | ({"auth": auth} if auth else {})
     (folder / "config.json").write_text(json.dumps(config))
     command = ["docker-registry", "serve", str(folder / "config.json")]
@@ -83,8 +91,9 @@ def running_registry(folder: Path, auth: dict[str, Any], login: httpx.Auth | Non
                 address = re.search(r"listening on (127\.0\.0\.1:\d+)", lines[-1])
             drain = threading.Thread(target=process.stderr.read, daemon=True)
             drain.start()
-            with httpx.Client(auth=login, trust_env=False) as http:
-                yield LocalRegistry(address[1], http)
+            trust = ssl.create_default_context(cafile=str(tls.authority)) if tls else True
+            with httpx.Client(auth=login, trust_env=False, verify=trust) as http:
+                yield LocalRegistry(address[1], http, folder, "https" if tls else "http")
         finally:
             process.kill()
             process.wait()
