@@ -80,6 +80,23 @@ def test_a_range_is_read_in_key_order(table: Table) -> None:
     assert [row.key for row in table.query("p", "r", "s")] == ["r1", "r2", "r3"]
 
 
+def test_rows_of_many_partitions_are_read_in_order(table: Table) -> None:
+    for partition, key in (("p2", "a"), ("p1", "b"), ("p3", "a"), ("p1", "a"), ("p1", "x")):
+        table.insert(partition, key, {})
+    assert [(row.partition, row.key) for row in table.across("p1", "p3", "a", "c")] == [
+        ("p1", "a"),
+        ("p1", "b"),
+        ("p2", "a"),
+    ]
+
+
+def test_a_replaced_row_is_answered_with_its_new_etag(table: Table) -> None:
+    table.insert("p", "k", {"n": 1})
+    changed = table.replace(table.get("p", "k"), {"n": 2})
+    assert changed == table.get("p", "k")
+    assert dict(table.replace(changed, {"n": 3}).values) == {"n": 3}
+
+
 def test_a_key_with_a_slash_is_refused(table: Table) -> None:
     with pytest.raises(ValueError, match="forbidden"):
         table.get("p", "a/b")
