@@ -1,8 +1,8 @@
 """Deliveries that were accepted: each once, and each kept until everything that follows from it is done.
 
 Partition = registry. A row `d…` for each delivery of the last seven days, which must not exist when it comes: the
-protection against replay. A row `p…` beside it with what the delivery says, oldest first, until that is done.
-Both are inserted in one transaction, and those of deliveries that come at the same time in the same one.
+protection against replay. Beside it, in the same transaction, a row `p…` with what is still to be done, oldest
+first. Deliveries that come at the same time share the transaction and that row.
 """
 
 import base64
@@ -10,22 +10,25 @@ import logging
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
+from uuid import uuid4
 
-from shared.errors import Conflict, NotFound
+from pydantic import TypeAdapter
+
+from shared.errors import Conflict, NotFound, PreconditionFailed
 from shared.storage import Change, Delete, Insert, Row, Table
-from shared.triggers.git.events import Delivery, Event, Ignored, Push
+from shared.triggers.git.events import Delivery, Event, Fact, Push
 from shared.triggers.git.together import Together
 
 REMEMBERED = timedelta(days=7)
 _ACCEPTED, _ACCEPTED_END, _PENDING, _PENDING_END = "d", "e", "p", "q"
 _PER_TRANSACTION = 100
-_TOGETHER = _PER_TRANSACTION // 2
-_TRANSACTION_CHARACTERS = 1_500_000
-"""A transaction has at most 4 MiB, in which a character takes up to two bytes."""
+_TOGETHER = _PER_TRANSACTION - 1
+_CALLS = 2
+"""Transactions of a registry at once: while one is on its way, the next one is written."""
 _CELL = 32_000
 _CELLS = 12
 _MAX_EVENTS = 1000
@@ -33,8 +36,7 @@ _KNOWN = 20_000
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(Fact):
     """A delivery that is known to come from the host of its hook."""
 
     registry: str
@@ -50,12 +52,15 @@ class Accepted:
         return f"{_ACCEPTED}{self.hook}|{self.key}"
 
 
+_LIST = TypeAdapter(tuple[Accepted, ...])
+
+
 @dataclass(frozen=True)
 class Pending:
-    """An accepted delivery from which everything has still to follow."""
+    """Deliveries of one row from which something has still to follow."""
 
-    accepted: Accepted
-    row_key: str
+    row: Row
+    deliveries: tuple[Accepted, ...]
 
 
 class DeliveryStore:
@@ -72,19 +77,28 @@ class DeliveryStore:
         if self._knows(accepted):
             return False
         with self._lock:
-            writer = self._writers.setdefault(accepted.registry, Together(self._insert_new, _TOGETHER))
+            writer = self._writers.setdefault(accepted.registry, Together(self._insert_new, _TOGETHER, _CALLS))
         is_new = writer.do(accepted)
         self._remember(accepted)
         return is_new
 
     def pending(self, registry: str) -> Iterator[Pending]:
         """Read the deliveries that are not done, oldest first."""
-        return (_pending(row) for row in self._table.query(registry, _PENDING, _PENDING_END))
+        return (Pending(row, _deliveries(row)) for row in self._table.query(registry, _PENDING, _PENDING_END))
 
-    def finish(self, registry: str, done: Sequence[Pending]) -> None:
-        """Note that nothing more follows from these; those noted already are fine."""
-        for some in batched(done, _PER_TRANSACTION, strict=False):
-            self._remove(registry, [one.row_key for one in some])
+    def finish(self, pending: Pending, left: Sequence[Accepted] = ()) -> None:
+        """Note that nothing more follows from these but from those that are `left`.
+
+        When another process was first, its note stands: what it left comes again.
+        """
+        row = pending.row
+        try:
+            if left:
+                self._table.replace(row, _row_values(left))
+            else:
+                self._table.transaction([Delete(row.partition, row.key, row.etag)])
+        except (NotFound, PreconditionFailed):
+            return
 
     def purge(self, registry: str, now: datetime) -> None:
         """Forget deliveries that are older than seven days."""
@@ -92,25 +106,30 @@ class DeliveryStore:
         rows = self._table.query(registry, _ACCEPTED, _ACCEPTED_END)
         old = (row.key for row in rows if float(row.values["at"]) < oldest)
         for some in batched(old, _PER_TRANSACTION, strict=False):
-            self._remove(registry, list(some))
+            self._remove(registry, some)
 
     def _insert_new(self, deliveries: Sequence[Accepted]) -> list[bool]:
         """Insert those that are new, of equal ones the first."""
         unique = {one.row_key: one for one in reversed(deliveries)}
-        new = {id(one) for part in _parts(list(unique.values())) for one in self._insert(part)}
+        new = {id(one) for one in self._insert(tuple(unique.values()))}
         return [id(one) in new for one in deliveries]
 
-    def _insert(self, deliveries: Sequence[tuple[Accepted, Sequence[Change]]]) -> list[Accepted]:
-        """Insert all in one transaction, or halves of them until the repetitions stand alone."""
-        try:
-            changes = [change for _, some in deliveries for change in some]
-            self._table.transaction(changes)
-        except Conflict:
-            if len(deliveries) == 1:
-                return []
-            middle = len(deliveries) // 2
-            return [*self._insert(deliveries[:middle]), *self._insert(deliveries[middle:])]
-        return [one for one, _ in deliveries]
+    def _insert(self, deliveries: tuple[Accepted, ...]) -> tuple[Accepted, ...]:
+        """Insert all in one transaction, or halves of them when that is too much or one of them is known."""
+        is_one = len(deliveries) == 1
+        cells = _cells(deliveries)
+        if is_one and cells is None:
+            cells = _cells((_without_commits(deliveries[0]),))
+        if cells is not None:
+            try:
+                self._table.transaction(_inserts(deliveries, cells))
+            except Conflict:
+                if is_one:
+                    return ()
+            else:
+                return deliveries
+        middle = len(deliveries) // 2
+        return (*self._insert(deliveries[:middle]), *self._insert(deliveries[middle:]))
 
     def _knows(self, accepted: Accepted) -> bool:
         with self._lock:
@@ -123,7 +142,7 @@ class DeliveryStore:
             while len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
 
-    def _remove(self, registry: str, keys: list[str]) -> None:
+    def _remove(self, registry: str, keys: Sequence[str]) -> None:
         try:
             self._table.transaction([Delete(registry, key) for key in keys])
         except NotFound:
@@ -131,59 +150,51 @@ class DeliveryStore:
                 self._table.delete(registry, key)
 
 
-_Prepared = tuple[Accepted, Sequence[Change]]
+def _inserts(deliveries: Sequence[Accepted], cells: Mapping[str, str]) -> list[Change]:
+    first = min(one.at for one in deliveries)
+    registry = deliveries[0].registry
+    pending = f"{_PENDING}{int(first.timestamp() * 1000):015d}|{uuid4().hex}"
+    rows: list[Change] = [Insert(registry, one.row_key, {"at": one.at.timestamp()}) for one in deliveries]
+    return [*rows, Insert(registry, pending, cells)]
 
 
-def _parts(deliveries: Sequence[Accepted]) -> Iterator[list[_Prepared]]:
-    part: list[_Prepared] = []
-    size = 0
-    for one in deliveries:
-        cells = _cells(one.delivery)
-        length = sum(map(len, cells.values())) + 1000
-        if part and size + length > _TRANSACTION_CHARACTERS:
-            yield part
-            part, size = [], 0
-        part.append((one, _inserts(one, cells)))
-        size += length
-    if part:
-        yield part
+def _row_values(deliveries: Sequence[Accepted]) -> Mapping[str, str]:
+    """Write deliveries that came from one row and so fit into it."""
+    return _cells(deliveries) or {}
 
 
-def _inserts(accepted: Accepted, cells: dict[str, str]) -> list[Change]:
-    at = accepted.at.timestamp()
-    values: dict[str, str | float] = {"hook": accepted.hook, "key": accepted.key, "at": at, **cells}
-    pending = f"{_PENDING}{int(at * 1000):015d}|{accepted.hook}|{accepted.key}"
-    return [
-        Insert(accepted.registry, accepted.row_key, {"at": at}),
-        Insert(accepted.registry, pending, values),
-    ]
+def _cells(deliveries: Sequence[Accepted]) -> dict[str, str] | None:
+    """Write deliveries into the cells of a row, or None when they do not fit."""
+    text = base64.b64encode(zlib.compress(_LIST.dump_json(tuple(deliveries)), 1)).decode()
+    if len(text) > _CELL * _CELLS:
+        return None
+    return {f"e{start // _CELL}": text[start : start + _CELL] for start in range(0, len(text), _CELL)}
 
 
-def _cells(delivery: Delivery) -> dict[str, str]:
-    """Write a delivery into cells of a row, without its commits when it would not fit with them."""
-    for fitting in (delivery, _without_commits(delivery)):
-        text = base64.b64encode(zlib.compress(fitting.model_dump_json().encode(), 1)).decode()
-        if len(text) <= _CELL * _CELLS:
-            break
-    return {f"e{number}": "".join(part) for number, part in enumerate(batched(text, _CELL, strict=False))}
-
-
-def _without_commits(delivery: Delivery) -> Delivery:
+def _without_commits(accepted: Accepted) -> Accepted:
     def smaller(event: Event) -> Event:
         if isinstance(event, Push):
             return event.model_copy(update={"commits": (), "is_complete": False})
         return event
 
-    return delivery.model_copy(update={"events": tuple(smaller(event) for event in delivery.events[:_MAX_EVENTS])})
+    events = accepted.delivery.events
+    if len(events) > _MAX_EVENTS:
+        _LOG.error("hook %s sent %d events at once; the first %d are kept", accepted.hook, len(events), _MAX_EVENTS)
+    kept = tuple(smaller(event) for event in events[:_MAX_EVENTS])
+    return accepted.model_copy(update={"delivery": accepted.delivery.model_copy(update={"events": kept})})
 
 
-def _pending(row: Row) -> Pending:
+def _deliveries(row: Row) -> tuple[Accepted, ...]:
     values = row.values
     text = "".join(str(values[f"e{number}"]) for number in range(_CELLS) if f"e{number}" in values)
     try:
-        delivery = Delivery.model_validate_json(zlib.decompress(base64.b64decode(text)))
+        return _LIST.validate_json(zlib.decompress(base64.b64decode(text)))
     except (ValueError, zlib.error):
-        _LOG.exception("the delivery in row %s cannot be read", row.key)
-        delivery = Delivery(events=(Ignored(reason="The row of the delivery cannot be read."),))
-    at = datetime.fromtimestamp(float(values["at"]), UTC)
-    return Pending(Accepted(row.partition, str(values["hook"]), str(values["key"]), at, delivery), row.key)
+        _LOG.exception("the deliveries in row %s cannot be read", row.key)
+        return ()
+
+
+def taken_at(pending: Pending) -> datetime:
+    """Answer when the oldest delivery of a row came, by the row's key."""
+    milliseconds = pending.row.key[len(_PENDING) :].partition("|")[0]
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -6,17 +6,14 @@ it is never handed on less than once. So whoever listens acts under the event's 
 
 import logging
 import threading
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from itertools import batched
+from datetime import timedelta
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.triggers.git.deliveries import DeliveryStore, Pending
+from shared.triggers.git.deliveries import Accepted, DeliveryStore, taken_at
 from shared.triggers.git.events import Event
 from shared.triggers.git.hooks import Hook, KnownHooks
 
-_AT_ONCE = 100
 _GIVEN_UP = timedelta(days=1)
 _OVERDUE = timedelta(seconds=15)
 _LOG = logging.getLogger(__name__)
@@ -85,33 +82,31 @@ class Drain:
     def sweep(self, registry: str) -> None:
         """Work when something has been pending for so long that nobody can have been told of it."""
         oldest = next(self._store.pending(registry), None)
-        if oldest is not None and self._clock() - oldest.accepted.at > _OVERDUE:
+        if oldest is not None and self._clock() - taken_at(oldest) > _OVERDUE:
             self.run(registry)
 
     def _pass(self, registry: str) -> None:
-        for some in batched(self._store.pending(registry), _AT_ONCE, strict=False):
-            self._store.finish(registry, list(self._done(some)))
+        for pending in self._store.pending(registry):
+            self._store.finish(pending, [one for one in pending.deliveries if not self._is_done(one)])
 
-    def _done(self, deliveries: Iterable[Pending]) -> Iterable[Pending]:
-        now = self._clock()
-        return (one for one in deliveries if self._hand_on(one) or self._is_given_up(one, now))
-
-    def _hand_on(self, pending: Pending) -> bool:
-        accepted = pending.accepted
+    def _is_done(self, accepted: Accepted) -> bool:
         try:
-            hook = self._hooks.find(accepted.hook)
-            if hook is None:
-                _LOG.info("a delivery of hook %s came to nothing: the hook was deleted", accepted.hook)
-                return True
-            for number, event in enumerate(accepted.delivery.events):
-                self._listener.on_event(accepted.registry, hook, event, f"{accepted.key[:24]}-{number}")
+            self._hand_on(accepted)
         except Exception:  # noqa: BLE001 - whatever it was, it must not keep the others waiting
-            _LOG.exception("a delivery of hook %s stays for a later try", accepted.hook)
-            return False
+            _LOG.exception("a delivery of hook %s failed", accepted.hook)
+            return self._is_given_up(accepted)
         return True
 
-    def _is_given_up(self, pending: Pending, now: datetime) -> bool:
-        if now - pending.accepted.at <= _GIVEN_UP:
+    def _hand_on(self, accepted: Accepted) -> None:
+        hook = self._hooks.find(accepted.hook)
+        if hook is None:
+            _LOG.info("a delivery of hook %s came to nothing: the hook was deleted", accepted.hook)
+            return
+        for number, event in enumerate(accepted.delivery.events):
+            self._listener.on_event(accepted.registry, hook, event, f"{accepted.key[:24]}-{number}")
+
+    def _is_given_up(self, accepted: Accepted) -> bool:
+        if self._clock() - accepted.at <= _GIVEN_UP:
             return False
-        _LOG.error("a delivery of hook %s is given up after a day of tries", pending.accepted.hook)
+        _LOG.error("a delivery of hook %s is given up after a day of tries", accepted.hook)
         return True

@@ -65,7 +65,8 @@ def receive(desk: Desk, hook_id: str, headers: Headers, body: bytes) -> Receipt:
     if reason := _idle(delivery):
         return Receipt(ReceiptState.IGNORED, reason)
     key = digest(hook.id, receiver.key(headers, body))
-    is_new = desk.deliveries.accept(Accepted(hook.registry, hook.id, key, desk.clock(), delivery))
+    accepted = Accepted(registry=hook.registry, hook=hook.id, key=key, at=desk.clock(), delivery=delivery)
+    is_new = desk.deliveries.accept(accepted)
     if is_new:
         desk.announcer.announce(hook.registry)
     return Receipt(ReceiptState.ACCEPTED if is_new else ReceiptState.REPEATED)

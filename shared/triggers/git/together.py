@@ -1,7 +1,7 @@
 """Does at once what several threads ask for at the same time, as databases commit in groups.
 
-A thread that comes alone acts alone and at once. Those that come while it acts wait, and one of them then acts for
-all that wait. Storage is asked once for many, and nobody waits for anything but the call before.
+A thread that comes alone acts alone and at once. Those that come while others act wait, and one of them then acts
+for all that wait. Storage is asked once for many, and nobody waits for anything but a call that is under way.
 """
 
 import threading
@@ -19,22 +19,25 @@ class _Ticket[Item, Result]:
 
 
 class Together[Item, Result]:
-    """Calls `act` for several items; its results stand in the order of the items. Thread-safe."""
+    """Calls `act` for at most `limit` items, at most `calls` times at once. Thread-safe.
 
-    def __init__(self, act: Callable[[Sequence[Item]], Sequence[Result]], limit: int) -> None:
+    The results of `act` stand in the order of its items.
+    """
+
+    def __init__(self, act: Callable[[Sequence[Item]], Sequence[Result]], limit: int, calls: int = 1) -> None:
         self._act = act
         self._limit = limit
+        self._free = calls
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[Item, Result]] = []
-        self._is_busy = False
 
     def do(self, item: Item) -> Result:
         """Answer the result of one item. Raises whatever the call raised that it was part of."""
         ticket: _Ticket[Item, Result] = _Ticket(item)
         with self._lock:
             self._waiting.append(ticket)
-            acts = not self._is_busy
-            self._is_busy = True
+            acts = self._free > 0
+            self._free -= acts
         if not acts:
             ticket.is_called.wait()
         if not ticket.is_done:
@@ -55,7 +58,7 @@ class Together[Item, Result]:
                 ticket.fault = fault
         with self._lock:
             following = self._waiting[0] if self._waiting else None
-            self._is_busy = following is not None
+            self._free += following is None
         for ticket in tickets:
             ticket.is_done = True
             ticket.is_called.set()

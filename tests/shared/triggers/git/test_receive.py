@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Conflict, TooLarge, Unauthenticated, Unavailable
+from shared.errors import TooLarge, Unauthenticated, Unavailable
 from shared.storage import Change, Table
 from shared.triggers.git.deliveries import DeliveryStore
 from shared.triggers.git.events import HostKind, Push
@@ -269,11 +269,36 @@ def test_many_deliveries_are_announced_by_few_messages(office: Office) -> None:
     assert 1 <= len(office.messages.sent) < 10
 
 
-def test_a_row_that_another_process_removed_first_is_fine(office: Office) -> None:
+def test_what_another_process_did_first_stands(office: Office) -> None:
     office.deliver(office.hook(), github_push())
+    (pending,) = office.desk.deliveries.pending(REGISTRY)
+    office.desk.deliveries.finish(pending)
+    office.desk.deliveries.finish(pending)
+    office.desk.deliveries.finish(pending, pending.deliveries)
+    assert list(office.desk.deliveries.pending(REGISTRY)) == []
+
+
+def test_of_deliveries_in_one_row_only_those_that_failed_come_again(office: Office) -> None:
+    hook = office.hook()
+    for number in (1, 2, 3):
+        office.deliver(hook, branch(number))
+        office.later(milliseconds=5)
     pending = list(office.desk.deliveries.pending(REGISTRY))
-    office.desk.deliveries.finish(REGISTRY, pending)
-    office.desk.deliveries.finish(REGISTRY, pending)
-    accepted = pending[0].accepted
-    with pytest.raises(Conflict):
-        office.delivery_table.insert(accepted.registry, accepted.row_key, {})
+    deliveries = tuple(one for row in pending for one in row.deliveries)
+    for row in pending[1:]:
+        office.desk.deliveries.finish(row)
+    office.desk.deliveries.finish(pending[0], deliveries)
+    office.ear.fails = 1
+    office.drain.run(REGISTRY)
+    assert branches(office) == ["b2", "b3"]
+    office.drain.run(REGISTRY)
+    assert branches(office) == ["b2", "b3", "b1"]
+    assert list(office.desk.deliveries.pending(REGISTRY)) == []
+
+
+def test_a_row_that_cannot_be_read_keeps_nobody_waiting(office: Office) -> None:
+    office.delivery_table.insert(REGISTRY, "p000000000000001|x", {"e0": "nonsense"})
+    office.deliver(office.hook(), github_push())
+    office.drain.run(REGISTRY)
+    assert branches(office) == ["main"]
+    assert list(office.desk.deliveries.pending(REGISTRY)) == []

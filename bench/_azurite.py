@@ -1,0 +1,57 @@
+"""An Azurite of a benchmark's own, on disk, ended with it."""
+
+import base64
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devstack.setup import azurite
+from devstack.stack.layout import cache
+
+_PATIENCE = 30
+
+
+@contextmanager
+def azurite_account(folder: Path) -> Iterator[str]:
+    """Run an Azurite that keeps its data in `folder`; gives the connection string of an account of its own."""
+    program = os.environ.get("AZURITE_JS") or str(azurite.ensure(cache()))
+    ports = {name: _free_port() for name in ("blob", "queue", "table")}
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    flags = [text for name, port in ports.items() for text in (f"--{name}Port", str(port))]
+    process = subprocess.Popen(
+        ["node", program, "--silent", "--location", str(folder), "--disableTelemetry", "--skipApiVersionCheck", *flags],
+        env={**os.environ, "AZURITE_ACCOUNTS": f"slipway:{key}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    endpoints = "".join(f"{name.title()}Endpoint=http://127.0.0.1:{port}/slipway;" for name, port in ports.items())
+    try:
+        for port in ports.values():
+            _wait_for(port, process)
+        yield f"DefaultEndpointsProtocol=http;AccountName=slipway;AccountKey={key};{endpoints}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit(f"Azurite did not open port {port} within {_PATIENCE} s")
