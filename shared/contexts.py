@@ -83,18 +83,31 @@ def read_context(text: str) -> RemoteContext:
     Raises InvalidRequest, which never quotes a login or a query, for a local path, for anything but https, for
     an address that different programs could read differently, and for a reference that git does not allow.
     """
-    if len(text) > _LONGEST or _UNSAFE.search(text):
-        raise _refused("it contains blanks, backslashes or control characters, or is longer than 4096 characters")
     match classify(text):
         case ContextKind.GIT:
-            return _git(f"https://{text}" if text.startswith("github.com/") else text)
+            return read_repository(f"https://{text}" if text.startswith("github.com/") else text)
         case ContextKind.ARCHIVE:
             parts = _https(text)
             return ArchiveContext(_bare(parts, parts.query), unquote(parts.username or ""), _password(parts))
         case ContextKind.ARTIFACT:
-            return ArtifactContext(text[6:])
+            return ArtifactContext(_plain(text)[6:])
         case ContextKind.LOCAL:
             raise _refused("it is neither an https address nor an oci:// one")
+
+
+def read_repository(text: str) -> GitContext:
+    """Read the https address of a git repository, whatever its path ends in. Raises InvalidRequest."""
+    parts = _https(text)
+    if parts.query:
+        raise _refused("the address of a git repository has no query")
+    name, _, directory = unquote(parts.fragment).partition(":")
+    return GitContext(
+        url=_bare(parts),
+        reference=check_reference(name) if name else "",
+        directory=directory,
+        username=unquote(parts.username or ""),
+        password=_password(parts),
+    )
 
 
 def secret_parts(text: str) -> tuple[str, ...]:
@@ -139,23 +152,9 @@ def _is_azure_repos(text: str) -> bool:
     return bool(named) and not parts.query
 
 
-def _git(text: str) -> GitContext:
-    parts = _https(text)
-    if parts.query:
-        raise _refused("the address of a git repository has no query")
-    name, _, directory = unquote(parts.fragment).partition(":")
-    return GitContext(
-        url=_bare(parts),
-        reference=check_reference(name) if name else "",
-        directory=directory,
-        username=unquote(parts.username or ""),
-        password=_password(parts),
-    )
-
-
 def _https(text: str) -> SplitResult:
     """Split an address that every program reads in the same way."""
-    if not text.startswith("https://"):
+    if not _plain(text).startswith("https://"):
         raise _refused("only https addresses are fetched")
     try:
         parts = urlsplit(text)
@@ -165,6 +164,12 @@ def _https(text: str) -> SplitResult:
     if not _HOST.fullmatch(host) or port == 0 or "@" in parts.netloc.rpartition("@")[0]:
         raise _refused("its host is missing or unclear")
     return parts
+
+
+def _plain(text: str) -> str:
+    if len(text) > _LONGEST or _UNSAFE.search(text):
+        raise _refused("it contains blanks, backslashes or control characters, or is longer than 4096 characters")
+    return text
 
 
 def _bare(parts: SplitResult, query: str = "") -> str:

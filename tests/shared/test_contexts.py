@@ -1,6 +1,8 @@
 """Context strings are understood as ACR Tasks understands them, and only safe ones are accepted."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.contexts import (
     ArchiveContext,
@@ -144,3 +146,16 @@ def test_the_secret_parts_of_an_address() -> None:
 def test_an_origin_is_host_and_port() -> None:
     assert origin("https://GitHub.com/a") == ("github.com", 443)
     assert origin("https://h:8443/a") == ("h", 8443)
+
+
+@given(st.text() | st.from_regex(r"https://[^ ]{0,30}(\.git)?(#[^ ]{0,20})?", fullmatch=True))
+def test_every_text_is_read_or_refused(text: str) -> None:
+    try:
+        context = read_context(text)
+    except InvalidRequest:
+        return
+    assert classify(text) is not ContextKind.LOCAL
+    if isinstance(context, GitContext):
+        assert context.url.startswith("https://")
+        assert not {"@", "#", "?"} & set(context.url.partition("//")[2].partition("/")[0])
+        assert not context.reference.startswith("-")
