@@ -47,9 +47,13 @@ FOREIGN = ("AZURE_", "AzureWebJobs", "IDENTITY_", "MSI_", "SLIPWAY_", "FUNCTIONS
 """Variables by which a shell set up for another deployment would lead the app astray."""
 
 
+OWN = frozenset({"SLIPWAY_ALLOWED_HOSTS"})
+"""Settings that the caller of `./dev up` may make: what of the own network builders may fetch from."""
+
+
 def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
     """Take settings of other deployments out of an environment."""
-    return {name: value for name, value in environment.items() if not name.startswith(FOREIGN)}
+    return {name: value for name, value in environment.items() if name in OWN or not name.startswith(FOREIGN)}
 
 
 def registries(ports: Ports) -> list[dict[str, str]]:

@@ -62,6 +62,11 @@ def test_a_shell_of_another_deployment_does_not_reach_the_app() -> None:
     assert settings.without_foreign(theirs) == {"PATH": "/bin"}
 
 
+def test_hosts_of_the_own_network_may_be_allowed() -> None:
+    own = {"SLIPWAY_ALLOWED_HOSTS": "git.lan:8443"}
+    assert settings.without_foreign(own) == own
+
+
 def test_secrets_are_made_once_and_differ_between_stacks(tmp_path: Path) -> None:
 
     first, second = Layout(tmp_path / "a"), Layout(tmp_path / "b")
