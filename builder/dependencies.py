@@ -32,7 +32,8 @@ def dependencies(
 
 
 def _image(base: BaseImage, digests: Mapping[Reference, str]) -> Image:
-    return dependency(base.name, digests.get(base.reference))
+    image = dependency(base.name, digests.get(base.reference))
+    return image.model_copy(update={"pinned": base.reference.digest is not None})
 
 
 def block(found: Iterable[ImageDependency]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from shared.access.builder_tokens import BuilderTokens
 from shared.access.callers import Callers
@@ -14,9 +14,10 @@ from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import ContainerGroups
 from shared.images.logins import LoginIssuer
 from shared.runs.context import Workshop
+from shared.runs.model import Run
 from shared.runs.store import RunStore
 from shared.settings import Settings, read_settings
-from shared.storage import open_storage
+from shared.storage import Storage, open_storage
 
 
 @dataclass(frozen=True)
@@ -53,5 +54,12 @@ def services() -> Services:
         tokens=tokens,
         issue_login=LoginIssuer(known),
         clock=utc_now,
+        on_end=partial(_tell_of_end, storage),
     )
     return Services(known, Callers(known), shop, LogTokens(keys.token_key), KeyVaults(known))
+
+
+def _tell_of_end(storage: Storage, run: Run) -> None:
+    """Have it recorded what follows from a run: what its task stands on, and the images that it pushed."""
+    if run.task or run.output_images:
+        storage.base_images.send({"ended": run.id, "registry": run.registry})

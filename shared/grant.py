@@ -215,6 +215,8 @@ class Image(Message):
     repository: str
     tag: str | None = None
     digest: str | None = None
+    pinned: bool = False
+    """Whether its name says the digest: then it is always the same image, wherever the tag leads."""
 
 
 class ImageDependency(Message):

@@ -135,6 +135,17 @@ class Settings(BaseModel):
     schedule_spread: int = Field(default=0, alias="SLIPWAY_SCHEDULE_SPREAD", ge=0, le=30)
     """Most minutes that a timer's run is queued later than its schedule, to level the load; 0 for punctual timers."""
 
+    poll_minutes: int = Field(default=15, alias="SLIPWAY_POLL_MINUTES", ge=0, le=1440)
+    """Minutes between two looks at the tag of a base image, one look for all tasks; 0 for none but after events."""
+    base_image_quiet: int = Field(default=5, alias="SLIPWAY_BASE_IMAGE_QUIET", ge=0, le=600)
+    """Seconds that a task waits for further changes of its base images before it is run."""
+    base_image_settle: int = Field(default=30, alias="SLIPWAY_BASE_IMAGE_SETTLE", ge=0, le=720)
+    """Most minutes that a task waits for the tasks that are rebuilding the images it stands on."""
+    base_image_runs: int = Field(default=12, alias="SLIPWAY_BASE_IMAGE_RUNS", ge=1, le=1000)
+    """Runs of one task in an hour that base images may start; further changes wait."""
+    events_token: str | None = Field(default=None, alias="SLIPWAY_EVENTS_TOKEN", min_length=16, repr=False)
+    """Secret by which registries and webhooks prove their notifications; None closes that door."""
+
     key_file: Path | None = Field(default=None, alias="SLIPWAY_KEY_FILE")
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)

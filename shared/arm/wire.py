@@ -53,6 +53,8 @@ class BaseImage(Wire):
     repository: str
     tag: str | None = None
     digest: str | None = None
+    pinned: Literal[True] | None = None
+    """Set when the Dockerfile names the digest: such an image is never followed."""
 
 
 class SourceTriggerCause(Wire):

@@ -9,6 +9,7 @@ from shared.clock import Clock
 from shared.container_groups.agent_pools import AgentPools
 from shared.container_groups.pool import GroupPool
 from shared.grant import RegistryLogin
+from shared.runs.model import Run
 from shared.runs.store import RunStore
 from shared.settings import RegistrySettings, Settings
 from shared.storage import Storage
@@ -16,6 +17,10 @@ from shared.tasks.store import TaskStore
 
 IssueLogin = Callable[[RegistrySettings, tuple[str, ...], tuple[str, ...]], RegistryLogin]
 """Answers a short-lived login of a registry for (repositories to pull, repositories to push)."""
+
+
+def _nothing(_run: Run) -> None:
+    return
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Workshop:
     tokens: BuilderTokens
     issue_login: IssueLogin
     clock: Clock
+    on_end: Callable[[Run], None] = _nothing
+    """Called, at least once, for each run that has ended, before it is closed; what it raises is repeated later."""
 
     @property
     def tasks(self) -> TaskStore:

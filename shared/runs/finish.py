@@ -66,6 +66,7 @@ def close(shop: Workshop, run: Run) -> None:
     if run.task and run.status is Status.SUCCEEDED:
         record_dependencies(shop.tasks, run.registry, run.task, run.id, run.base_images)
     complete_log(shop, run)
+    shop.on_end(run)
     if run.group is not None:
         shop.pool.release(run.registry, run.group)
     shop.store.close(run.registry, run.id)

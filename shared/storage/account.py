@@ -14,9 +14,24 @@ from shared.storage.blobs import Blobs
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
 
-TABLES = ("runs", "groups", "tasks", "taskruns", "pools", "hooks", "deliveries", "timers", "due", "decisions")
+TABLES = (
+    "runs",
+    "groups",
+    "tasks",
+    "taskruns",
+    "pools",
+    "hooks",
+    "deliveries",
+    "timers",
+    "due",
+    "decisions",
+    "bases",
+    "deps",
+    "taskdeps",
+    "pending",
+)
 CONTAINERS = ("sources", "logs", "requests", "results")
-QUEUES = ("dispatch", "git-deliveries")
+QUEUES = ("dispatch", "git-deliveries", "registry-events", "base-images")
 
 
 @dataclass(frozen=True)
@@ -33,9 +48,15 @@ class Storage:
     timers: Table
     due: Table
     decisions: Table
+    bases: Table
+    dependents: Table
+    dependencies: Table
+    pending: Table
     blobs: Blobs
     dispatch: Queue
     git_deliveries: Queue
+    registry_events: Queue
+    base_images: Queue
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -59,9 +80,15 @@ def open_storage(settings: Settings) -> Storage:
         timers=Table(tables.get_table_client("timers")),
         due=Table(tables.get_table_client("due")),
         decisions=Table(tables.get_table_client("decisions")),
+        bases=Table(tables.get_table_client("bases")),
+        dependents=Table(tables.get_table_client("deps")),
+        dependencies=Table(tables.get_table_client("taskdeps")),
+        pending=Table(tables.get_table_client("pending")),
         blobs=room,
         dispatch=_queue(queues, "dispatch"),
         git_deliveries=_queue(queues, "git-deliveries"),
+        registry_events=_queue(queues, "registry-events"),
+        base_images=_queue(queues, "base-images"),
     )
 
 

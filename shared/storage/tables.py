@@ -109,6 +109,14 @@ class Table:
             for entity in self._client.query_entities(condition, parameters=parameters):
                 yield _row(entity)
 
+    def marked(self, partition: str, partition_end: str, column: str) -> Iterator[Row]:
+        """Read the rows of many partitions, `partition <= p < partition_end`, whose boolean column is true."""
+        condition = f"PartitionKey ge @partition and PartitionKey lt @partition_end and {column} eq true"
+        parameters = {"partition": partition, "partition_end": partition_end}
+        with storage_faults(f"Rows of {partition}"):
+            for entity in self._client.query_entities(condition, parameters=parameters):
+                yield _row(entity)
+
     def transaction(self, changes: Sequence[Change]) -> None:
         """Make up to 100 changes in one partition, all or none.
 

@@ -1,6 +1,7 @@
 """The base images in a builder's report, as a task shows them. Pure."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from shared.arm.wire import BaseImage
 from shared.grant import Image, ImageDependency
@@ -17,5 +18,5 @@ def base_images(dependencies: Iterable[ImageDependency]) -> tuple[BaseImage, ...
     return tuple(dict.fromkeys(runtime + buildtime))[:_MAX]
 
 
-def _name(image: Image) -> dict[str, str | None]:
-    return image.model_dump()
+def _name(image: Image) -> dict[str, Any]:
+    return image.model_dump() | {"pinned": image.pinned or None}
