@@ -136,19 +136,18 @@ class _Execution:
         work, tools = self._grant.work, self._tools
         if not (work.docker_build or work.file_task or work.encoded_task):
             raise InvalidRequest("this builder knows Docker builds and tasks, nothing else")
-        context = await self._context()
-        shop = Shop(self._grant, tools.engine, self._link, tools.http, self._log, tools.paths.home)
+        private = tools.paths.private
+        means = Means(tools.http, private, private / BUNDLE, self._link.login)
+        context = await self._context(means)
+        shop = Shop(self._grant, tools.engine, self._link, tools.http, self._log, tools.paths.home, means)
         if work.docker_build:
             return await docker_build(shop, work.docker_build, context)
         return await run_task(shop, context)
 
-    async def _context(self) -> Context:
+    async def _context(self, means: Means) -> Context:
         root = self._tools.paths.workspace
         root.mkdir(parents=True, exist_ok=True)
-        paths = self._tools.paths
-        source = source_of(
-            self._grant, Means(self._tools.http, paths.private, paths.private / BUNDLE, self._link.login)
-        )
+        source = source_of(self._grant, means)
         if source is None:
             return Context(root)
         self._log.line("Downloading source code...")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from builder.contexts.choose import Means
 from builder.control import RunLink
 from builder.engine.protocol import Engine
 from builder.log import RunLog
@@ -21,7 +22,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What the steps of one run work with. `home` is the home directory of steps."""
+    """What the steps of one run work with. `home` is the home directory of steps, `means` fetches contexts."""
 
     grant: Grant
     engine: Engine
@@ -29,6 +30,7 @@ class Shop:
     http: httpx.AsyncClient
     log: RunLog
     home: Path
+    means: Means
 
     @property
     def registry(self) -> str:

@@ -17,7 +17,7 @@ from builder.engine.client_image import NAME, pack
 from builder.engine.command import client_script, docker_build, docker_run
 from builder.engine.daemon import Daemon
 from builder.engine.logins import merged_config
-from builder.engine.protocol import Container, TextBuild, Workspace, Write
+from builder.engine.protocol import REMOTE, Container, TextBuild, Workspace, Write
 from builder.engine.sandbox import HOME, PATH, STEP, WORKSPACE, Sandbox, Share
 from builder.faults import StepFailed
 from shared.language import Network
@@ -86,6 +86,8 @@ class MobyContainers:
         workspace = await self._open()
         named = ((self._volumes.get(mount.name), mount.mount_path) for mount in build.volume_mounts)
         mounts = tuple(replace(share, target=target) for share, target in named if share)
+        if build.context:
+            mounts = (*mounts, Share.of(build.context, REMOTE))
 
         def fill(place: Path) -> str:
             _write(place / "Dockerfile", build.dockerfile.encode())

@@ -10,6 +10,9 @@ from shared.grant import NamedValue, Platform, RegistryLogin
 from shared.images.references import Reference
 from shared.language import Network, VolumeMount
 
+REMOTE = "/run/context"
+"""Where a build finds the context that was fetched for it."""
+
 type Write = Callable[[bytes], None]
 """Takes a process's output, cut anywhere; never blocks."""
 
@@ -83,7 +86,8 @@ class Container:
 class TextBuild:
     """One `docker build`. `text` is shell text, run in `directory`; whatever Dockerfile it names, `dockerfile` is used.
 
-    `logins` are added to those that the home directory holds. `ignore` is as in `ImageBuild`.
+    `logins` are added to those that the home directory holds. `ignore` is as in `ImageBuild`. A context that was
+    fetched for this build alone is `context`, and appears as `REMOTE`.
     """
 
     text: str
@@ -93,6 +97,7 @@ class TextBuild:
     environment: tuple[str, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
     logins: tuple[RegistryLogin, ...] = ()
+    context: Path | None = None
 
 
 class Containers(Protocol):

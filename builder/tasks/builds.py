@@ -2,16 +2,21 @@
 
 import asyncio
 import posixpath
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
-from builder.engine.protocol import TextBuild
+from builder.contexts.choose import source_of
+from builder.contexts.source import Context
+from builder.engine.protocol import REMOTE, TextBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
 from builder.scan import Scanned, Subject, scan
 from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
+from shared.contexts import ContextKind, classify, secret_parts
 from shared.errors import LanguageError, SlipwayError
-from shared.grant import Platform
+from shared.grant import Platform, Source
 from shared.language import BuildStep
 
 _SCAN_SECONDS: Final = 900
@@ -20,34 +25,46 @@ _PLATFORM_PARTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a build happens, as absolute paths of the sandbox; `dockerfile` is relative to the workspace."""
+    """Where a build happens.
+
+    `directory` is a path of the sandbox, `dockerfile` relative to `root`, which holds the context on our side. `text`
+    follows `docker build`. `fetched` is a context that was brought for this step alone.
+    """
 
     directory: str
     dockerfile: str
+    root: Path
+    text: str
+    fetched: Path | None = None
 
 
 async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
     """Execute the step. Raises StepFailed when the scan or the last attempt fails."""
-    place, scanned = await _scan(room, step)
-    room.scanned[step.id] = scanned
-    build = TextBuild(
-        text=step.docker_text,
-        directory=place.directory,
-        dockerfile=scanned.text,
-        ignore=scanned.ignore,
-        environment=step.environment,
-        volume_mounts=step.volume_mounts,
-        logins=scanned.logins,
-    )
-    attempts = Attempts(retries=step.retries, delay=step.retry_delay, only_on=step.retry_on_errors, repeat=step.repeat)
-    await attempt_all(room.log, step.id, lambda write: room.containers.build(build, write), attempts, deadline)
+    with tempfile.TemporaryDirectory(dir=room.shop.means.private, prefix="context-") as private:
+        place, scanned = await _scan(room, step, Path(private))
+        room.scanned[step.id] = scanned
+        build = TextBuild(
+            text=place.text,
+            directory=place.directory,
+            dockerfile=scanned.text,
+            ignore=scanned.ignore,
+            environment=step.environment,
+            volume_mounts=step.volume_mounts,
+            logins=scanned.logins,
+            context=place.fetched,
+        )
+        attempts = Attempts(
+            retries=step.retries, delay=step.retry_delay, only_on=step.retry_on_errors, repeat=step.repeat
+        )
+        await attempt_all(room.log, step.id, lambda write: room.containers.build(build, write), attempts, deadline)
 
 
-async def _scan(room: Room, step: BuildStep) -> tuple[Place, Scanned]:
+async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scanned]:
     room.log.line("Scanning for dependencies...")
     try:
         async with asyncio.timeout(_SCAN_SECONDS):
-            place = place_of(step)
+            local = classify(step.command.context) is ContextKind.LOCAL
+            place = place_of(step, room.context.root) if local else await _fetched(room, step, private)
             scanned = await scan(room.shop, _subject(room, step, place), quiet=True)
     except (Fenced, EngineUnavailable):
         raise
@@ -65,7 +82,7 @@ async def _scan(room: Room, step: BuildStep) -> tuple[Place, Scanned]:
 def _subject(room: Room, step: BuildStep, place: Place) -> Subject:
     command, grant = step.command, room.shop.grant
     return Subject(
-        root=room.context.root,
+        root=place.root,
         path=place.dockerfile,
         arguments=_arguments(step),
         platform=_platform(command.platform) if command.platform else grant.platform,
@@ -86,27 +103,34 @@ def _arguments(step: BuildStep) -> dict[str, str]:
     return found
 
 
-def place_of(step: BuildStep) -> Place:
-    """Return where the step builds. As with docker, `-f` is relative to the working directory. Pure.
+async def _fetched(room: Room, step: BuildStep, private: Path) -> Place:
+    """Bring a remote context, out of the reach of other steps; the run's own access token does not go along."""
+    command, shop = step.command, room.shop
+    root = private / "root"
+    root.mkdir()
+    shop.log.hide(*secret_parts(command.context))
+    grant = shop.grant.model_copy(update={"source": Source(location=command.context)})
+    source = source_of(grant, replace(shop.means, private=private))
+    context = await source.fetch(root) if source else Context(root)
+    room.revisions[step.id] = context.commit
+    before, _, after = step.docker_text.rpartition(command.context)
+    dockerfile = posixpath.normpath(command.dockerfile or "Dockerfile")
+    return Place(REMOTE, dockerfile, context.root, f"{before}.{after}", context.root)
 
-    Raises StepFailed for a context that is not in the workspace.
+
+def place_of(step: BuildStep, root: Path) -> Place:
+    """Return where a step builds that has its context in the workspace, `root` on our side. Pure.
+
+    As with docker, `-f` is relative to the working directory. Raises StepFailed for what is not in the workspace.
     """
     command = step.command
-    if _is_remote(command.context):
-        raise StepFailed(
-            f"the context {command.context} is not in the workspace: remote contexts of steps are not known"
-        )
     directory = posixpath.normpath(posixpath.join(WORKSPACE, step.working_directory))
     context = posixpath.normpath(posixpath.join(directory, command.context))
     dockerfile = posixpath.normpath(posixpath.join(directory, command.dockerfile or f"{context}/Dockerfile"))
     for path in (context, dockerfile):
         if path != WORKSPACE and not path.startswith(f"{WORKSPACE}/"):
             raise StepFailed(f"{path} lies outside of {WORKSPACE}")
-    return Place(directory, posixpath.relpath(dockerfile, WORKSPACE))
-
-
-def _is_remote(context: str) -> bool:
-    return "://" in context or context.startswith(("git@", "github.com/"))
+    return Place(directory, posixpath.relpath(dockerfile, WORKSPACE), root, step.docker_text)
 
 
 def _platform(text: str) -> Platform:

@@ -27,6 +27,8 @@ class Room:
     started: list[str] = field(default_factory=list)
     took: dict[str, float] = field(default_factory=dict)
     scanned: dict[str, Scanned] = field(default_factory=dict)
+    revisions: dict[str, str] = field(default_factory=dict)
+    """The git revision of a context that was fetched for one step."""
     pushed: dict[Reference, str] = field(default_factory=dict)
     failed: bool = False
 

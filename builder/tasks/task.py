@@ -160,7 +160,7 @@ async def _dependencies(room: Room, step: BuildStep, pushed: dict[Reference, str
             if digest:
                 pushed[reference] = digest
             images.append(dependency(tag, digest))
-    return dependencies(images, scanned.bases, scanned.digests, room.context.commit)
+    return dependencies(images, scanned.bases, scanned.digests, room.revisions.get(step.id, room.context.commit))
 
 
 async def _found_in_registry(room: Room, tag: Reference) -> str | None:

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from builder.contexts.source import Context
 from builder.engine.protocol import Kind
 from builder.engine.scripted import Act
 from shared.grant import EncodedTask, FileTask, NamedValue, Outcome, RegistryLogin, Source, Work
@@ -432,3 +434,51 @@ def test_the_runs_timeout_cleans_up(world: World) -> None:
     run(world, "steps:\n - {id: a, cmd: x}\n")
     assert world.report.outcome is Outcome.TIMEOUT
     assert world.engine.containers.events[-2:] == [("rm", "a"), ("network rm", "acb_default_network")]
+
+
+class Fetched:
+    """Brings one Dockerfile from afar."""
+
+    def __init__(self, grant: Any) -> None:
+        self.grant = grant
+
+    async def fetch(self, root: Path) -> Context:
+        (root / "sub").mkdir()
+        (root / "sub/F").write_text("FROM scratch\n")
+        return Context(root / "sub", commit="c0ffee" * 6 + "beef")
+
+
+def test_a_remote_context_of_a_step_is_fetched_for_it_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's own access token stays at home, and the text builds what was fetched."""
+    sources = []
+
+    def source(grant: Any, _: object) -> Fetched:
+        sources.append(grant.source)
+        return Fetched(grant)
+
+    monkeypatch.setattr("builder.tasks.builds.source_of", source)
+    run(world, "steps:\n - build: -t a:1 -f F https://github.com/x/y.git#main:sub --no-cache\n")
+    assert world.report.outcome is Outcome.SUCCEEDED
+    assert [(one.location, one.token) for one in sources] == [("https://github.com/x/y.git#main:sub", None)]
+    built = world.engine.containers.built[0]
+    assert (built.text, built.directory, built.dockerfile) == (
+        "-t a:1 -f F . --no-cache", "/run/context", "FROM scratch\n",
+    )  # fmt: skip
+    assert built.context.name == "sub"
+    assert "git-head-revision: c0ffee" in world.text
+    assert list((world.directory / "private").glob("context-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (". -f ../../etc/passwd", "/etc/passwd lies outside of /workspace"),
+        ("/etc", "/etc lies outside of /workspace"),
+        ("git://example.com/x.git", "https"),
+    ],
+)
+def test_a_context_that_may_not_be_used(world: World, text: str, words: str) -> None:
+    run(world, f"steps:\n - build: -t a:1 {text}\n")
+    assert words in world.text
+    assert world.engine.containers.built == []
+    assert world.report.outcome is Outcome.FAILED
