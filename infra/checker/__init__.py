@@ -1,0 +1,1 @@
+"""Checks the deployment without Azure: syntax, names, published models, settings, storage, rights."""

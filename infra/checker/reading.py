@@ -1,0 +1,227 @@
+"""Reads Bicep files; what the grammar lets pass and the compiler does not is found here too."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import tree_sitter_bicep
+from tree_sitter import Language, Node, Parser
+
+from infra.checker.bicep import (
+    Binding,
+    Call,
+    Choice,
+    Declaration,
+    Expression,
+    Fields,
+    File,
+    Guarded,
+    Index,
+    Items,
+    Kind,
+    Member,
+    Name,
+    Operation,
+    Property,
+    Scalar,
+    Text,
+)
+from infra.checker.findings import Finding, Tree
+
+_KINDS = {
+    "parameter_declaration": Kind.PARAMETER,
+    "variable_declaration": Kind.VARIABLE,
+    "resource_declaration": Kind.RESOURCE,
+    "module_declaration": Kind.MODULE,
+    "output_declaration": Kind.OUTPUT,
+    "type_declaration": Kind.TYPE,
+    "user_defined_function": Kind.FUNCTION,
+}
+_ESCAPES = {"\\\\": "\\", "\\'": "'", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\$": "$"}
+_LITERALS = {"true": True, "false": False, "null": None}
+_VALUELESS = frozenset({"comment", "diagnostic_comment"})
+
+
+def read(tree: Tree, path: Path) -> tuple[File, list[Finding]]:
+    """Read one file. With findings, the file holds what could be understood."""
+    name = tree.name(path)
+    root = _parser().parse(path.read_bytes()).root_node
+    faults = [Finding(name, line, message) for line, message in _faults(root)]
+    scope, declarations, decorators = "resourceGroup", [], ()
+    for node in root.named_children:
+        if node.type == "decorators":
+            decorators = tuple(_decorator(one) for one in _children(node))
+        elif node.type == "target_scope_assignment":
+            scope = _plain(_children(node)[-1])
+        elif node.type in _KINDS and not node.has_error:
+            declarations.append(_declaration(node, decorators))
+            decorators = ()
+    return File(name, scope, tuple(declarations)), faults
+
+
+@cache
+def _parser() -> Parser:
+    return Parser(Language(tree_sitter_bicep.language()))
+
+
+def _faults(node: Node) -> Iterator[tuple[int, str]]:
+    if node.is_missing:
+        yield _line(node), f"{node.type!r} is missing"
+    elif node.type == "ERROR":
+        yield _line(node), f"this is not Bicep: {_source(node).strip().splitlines()[0][:60]!r}"
+    else:
+        yield from _crowded(node)
+        for child in node.children:
+            if child.has_error or child.is_named or child.is_missing:
+                yield from _faults(child)
+        if node.type == "string" and not _source(node).startswith("'''"):
+            yield from _bad_escapes(node)
+
+
+def _crowded(node: Node) -> Iterator[tuple[int, str]]:
+    """Find neighbours on one line with nothing between them."""
+    if node.type not in {"object", "array", "infrastructure"}:
+        return
+    before: Node | None = None
+    for child in node.children:
+        is_item = child.is_named and child.type not in _VALUELESS
+        if is_item and before is not None and before.end_point[0] == child.start_point[0]:
+            yield _line(child), "a comma or a new line is missing before this"
+        before = child if is_item else None
+
+
+def _bad_escapes(node: Node) -> Iterator[tuple[int, str]]:
+    for child in node.children:
+        escape = _source(child)
+        if child.type == "escape_sequence" and escape not in _ESCAPES and not escape.startswith("\\u{"):
+            yield _line(child), f"{escape} is no escape of Bicep"
+
+
+def _declaration(node: Node, decorators: tuple[Call, ...]) -> Declaration:
+    kind = _KINDS[node.type]
+    children = _children(node)
+    head, rest = children[0], children[1:]
+    target, written, type_names = "", "", ()
+    if kind in {Kind.RESOURCE, Kind.MODULE}:
+        target, rest = _plain(rest[0]), rest[1:]
+    elif kind in {Kind.PARAMETER, Kind.OUTPUT}:
+        written, type_names, rest = _source(rest[0]), tuple(_names(rest[0])), rest[1:]
+    elif kind is Kind.TYPE:
+        type_names, rest = tuple(_names(rest[0])), []
+    elif kind is Kind.FUNCTION:
+        rest = []
+    guard = any(child.type == "if" or _source(child) == "if" for child in node.children)
+    value = _expression(rest[-1]) if rest else None
+    if guard and len(rest) > 1 and value is not None:
+        value = Guarded(_line(node), _expression(rest[0]), value)
+    return Declaration(
+        kind,
+        _source(head),
+        _line(node),
+        value,
+        written,
+        target,
+        is_existing=any(_source(child) == "existing" for child in node.children),
+        decorators=decorators,
+        type_names=type_names,
+    )
+
+
+def _names(node: Node) -> Iterator[Name]:
+    """Answer the symbols of a type expression."""
+    if node.type == "identifier":
+        yield Name(_line(node), _source(node))
+    for index, child in enumerate(_children(node)):
+        if node.type != "object_property" or index:
+            yield from _names(child)
+
+
+def _decorator(node: Node) -> Call:
+    call = _expression(_children(node)[0])
+    return call if isinstance(call, Call) else Call(_line(node), _source(node), None, ())
+
+
+def _expression(node: Node) -> Expression:  # noqa: C901, PLR0911 - one line for each form of the grammar
+    line, children = _line(node), _children(node)
+    match node.type:
+        case "string":
+            return _text(node)
+        case "number":
+            return Scalar(line, int(_source(node)))
+        case "boolean" | "null":
+            return Scalar(line, _LITERALS[_source(node)])
+        case "identifier":
+            return Name(line, _source(node))
+        case "object":
+            return Fields(line, tuple(_property(child) for child in children if child.type == "object_property"))
+        case "array":
+            return Items(line, tuple(map(_expression, children)))
+        case "member_expression":
+            return Member(line, _expression(children[0]), _source(children[-1]))
+        case "subscript_expression":
+            return Index(line, _expression(children[0]), _expression(children[-1]))
+        case "call_expression":
+            return _call(node)
+        case "ternary_expression":
+            return Choice(line, *map(_expression, children))
+        case "if_statement":
+            return Guarded(line, _expression(children[0]), _expression(children[-1]))
+        case "for_statement":
+            return _loop(node)
+        case "lambda_expression":
+            return Binding(line, tuple(one.name for one in _names(children[0])), None, _expression(children[-1]))
+        case "parenthesized_expression" if len(children) == 1:
+            return _expression(children[0])
+        case _:
+            return Operation(line, tuple(map(_expression, children)))
+
+
+def _text(node: Node) -> Text:
+    if _source(node).startswith("'''"):
+        return Text(_line(node), _source(node)[3:-3].removeprefix("\n"))
+    inside = tuple(
+        _expression(_children(child)[0]) for child in node.children if child.type == "interpolation" and _children(child)
+    )
+    if inside:
+        return Text(_line(node), None, inside)
+    pieces = (_ESCAPES.get(_source(child), _source(child)) for child in _children(node))
+    return Text(_line(node), "".join(pieces))
+
+
+def _property(node: Node) -> Property:
+    key, value = _children(node)[0], _children(node)[-1]
+    if key.type == "string":
+        text = _text(key)
+        return Property(_line(node), text.value, text.interpolated, _expression(value))
+    return Property(_line(node), _source(key), (), _expression(value))
+
+
+def _call(node: Node) -> Call:
+    callee, arguments = _children(node)[0], _children(node)[-1]
+    inside = tuple(map(_expression, _children(arguments))) if arguments.type == "arguments" else ()
+    if callee.type == "member_expression":
+        member = _children(callee)
+        return Call(_line(node), _source(member[-1]), _expression(member[0]), inside)
+    return Call(_line(node), _source(callee), None, inside)
+
+
+def _loop(node: Node) -> Binding:
+    first, over, body = _children(node)[0], _children(node)[-2], _children(node)[-1]
+    names = [first] if first.type == "identifier" else _children(first)
+    return Binding(_line(node), tuple(map(_source, names)), _expression(over), _expression(body))
+
+
+def _children(node: Node) -> list[Node]:
+    return [child for child in node.named_children if child.type not in _VALUELESS]
+
+
+def _plain(node: Node) -> str:
+    return _text(node).value or ""
+
+
+def _source(node: Node) -> str:
+    return (node.text or b"").decode()
+
+
+def _line(node: Node) -> int:
+    return node.start_point[0] + 1

@@ -1,0 +1,22 @@
+// A registry for a deployment that names none.
+
+@description('Region of the registry.')
+param location string
+
+@description('Name of the registry.')
+param name string
+
+@description('Tags of every resource.')
+param tags object
+
+@description('Service tier of the registry.')
+@allowed(['Basic', 'Standard', 'Premium'])
+param sku string
+
+resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' = {
+  name: name
+  location: location
+  tags: tags
+  sku: { name: sku }
+  properties: { adminUserEnabled: false }
+}

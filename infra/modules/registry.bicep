@@ -1,0 +1,38 @@
+// One registry that the deployment serves, wherever it lies: the app may push and pull there.
+
+@description('Name of a registry in this resource group.')
+param name string
+
+@description('Whether the registry gives rights by repository (ABAC), where the role AcrPush has no effect.')
+param rightsByRepository bool
+
+@description('Principal of the app, in whose name builders get their logins.')
+param appPrincipalId string
+
+var roles = loadJsonContent('../roles.json')
+var role = rightsByRepository ? roles.containerRegistryRepositoryWriter : roles.acrPush
+
+resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' existing = {
+  name: name
+}
+
+resource appPushes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(registry.id, appPrincipalId, role)
+  scope: registry
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+  }
+}
+
+output id string = registry.id
+output location string = registry.location
+
+@description('The registry as the setting SLIPWAY_REGISTRIES holds it.')
+output served object = {
+  id: registry.id
+  loginServer: registry.properties.loginServer
+  location: registry.location
+  sku: registry.sku.name
+}
