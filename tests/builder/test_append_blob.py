@@ -77,7 +77,7 @@ async def written(blob: Blob, pieces: list[bytes], pace: Pace = QUICK, position:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_byte_once_and_in_order_under_faults(seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311 -- a test's dice
+    dice = random.Random(seed)
     blob = Blob(lambda: dice.choice(["", "", "away", "lost", "landed", "busy"]))
     pieces = [b"line %d\r\n" % number for number in range(200)]
     assert asyncio.run(written(blob, pieces)) == 0

@@ -165,7 +165,7 @@ def _told(oracle: croniter) -> datetime | None:
 
 def test_thousands_of_expressions_mean_what_croniter_says_with_both_day_fields() -> None:
     """On what both accept: no 7, no long names, no backward ranges, no oversize steps."""
-    dice = random.Random(20261121)  # noqa: S311 - repeatable cases, no secret
+    dice = random.Random(20261121)
     months = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
     days = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
     for _ in range(EXPRESSIONS):

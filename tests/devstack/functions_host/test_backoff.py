@@ -4,7 +4,7 @@ from devstack.functions_host.backoff import Backoff
 
 
 def test_delays_grow_from_the_minimum_and_end_at_the_maximum() -> None:
-    backoff = Backoff(0.1, 2.0, Random(1))  # noqa: S311 - a seeded delay, no secret
+    backoff = Backoff(0.1, 2.0, Random(1))
     delays = [backoff.after_nothing() for _ in range(12)]
     assert delays[0] == 0.1
     assert delays == sorted(delays)
@@ -12,7 +12,7 @@ def test_delays_grow_from_the_minimum_and_end_at_the_maximum() -> None:
 
 
 def test_success_starts_over() -> None:
-    backoff = Backoff(0.1, 2.0, Random(1))  # noqa: S311 - a seeded delay, no secret
+    backoff = Backoff(0.1, 2.0, Random(1))
     for _ in range(12):
         backoff.after_nothing()
     assert backoff.after_success() == 0.1
@@ -20,7 +20,7 @@ def test_success_starts_over() -> None:
 
 
 def test_each_step_doubles_within_a_fifth() -> None:
-    backoff = Backoff(1.0, 1000.0, Random(7))  # noqa: S311 - a seeded delay, no secret
+    backoff = Backoff(1.0, 1000.0, Random(7))
     backoff.after_success()
     for exponent in range(6):
         assert 1 + 0.8 * 2**exponent <= backoff.after_nothing() <= 1 + 1.2 * 2**exponent

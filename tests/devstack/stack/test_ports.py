@@ -10,7 +10,8 @@ from devstack.stack.ports import Ports
 def test_the_default_ports_are_the_documented_ones() -> None:
     assert Ports().by_purpose() == {
         "functions host": 7443, "Entra": 7444, "managed identity": 7445, "container groups": 7446,
-        "registry token service": 7447, "key vault": 7448, "Azurite blob": 7450, "Azurite queue": 7451, "Azurite table": 7452,
+        "registry token service": 7447, "key vault": 7448,
+        "Azurite blob": 7450, "Azurite queue": 7451, "Azurite table": 7452,
         "registry": 7455,
     }  # fmt: skip
 

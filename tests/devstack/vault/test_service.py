@@ -43,7 +43,7 @@ def vault(tmp_path: Path) -> VaultService:
 def bearer(signed_by: SigningKey = KEY, **changes: object) -> str:
     now = int(dt.datetime.now(dt.UTC).timestamp())
     claims: dict[str, object] = {
-        "iss": "https://entra/", "aud": "https://vault.azure.net", "oid": "app", "exp": now + 60,
+        "iss": "https://entra/", "aud": "https://vault.azure.net", "oid": "app", "exp": now + 3600,
     } | changes  # fmt: skip
     return f"Bearer {signed_by.sign(claims)}"
 

@@ -21,7 +21,7 @@ _PARTS = [
 
 
 def _text(seed: int) -> str:
-    chosen = random.Random(seed)  # noqa: S311 - test data
+    chosen = random.Random(seed)
     lines = [chosen.choice(_HEADS) + "".join(chosen.choices(_PARTS, k=chosen.randint(1, 6))) for _ in range(3)]
     return "FROM base\n" + "\n".join(lines) + "\n"
 
