@@ -5,7 +5,7 @@ import base64
 import binascii
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,7 +47,8 @@ async def run_task(shop: Shop, context: Context) -> Made:
         shop.log.plain(why)
         raise StepFailed(why)
     room = Room(shop, plan, context, named(plan, shop.registry))
-    await room.containers.open(Workspace(context.root, volume, shop.home, plan.images))
+    with _said(room, "failed to set up the workspace"):
+        await room.containers.open(Workspace(context.root, volume, shop.home, plan.images))
     try:
         await _networks(room)
         async with _home(room):
@@ -68,13 +69,20 @@ async def _networks(room: Room) -> None:
 
 async def _network(room: Room, network: Network) -> None:
     room.log.line(f"Creating Docker network: {network.name}, driver: '{network.driver}'")
-    try:
+    with _said(room, f"failed to create network: {network.name}, err: exit status 1, msg"):
         await room.containers.create_network(network)
+    room.log.line(f"Successfully set up Docker network: {network.name}")
+
+
+@contextlib.contextmanager
+def _said(room: Room, what: str) -> Iterator[None]:
+    """Write into the log what went wrong with something that is no step."""
+    try:
+        yield
     except StepFailed as fault:
-        said = f"failed to create network: {network.name}, err: exit status 1, msg: {reason(fault)}"
+        said = f"{what}: {reason(fault)}"
         room.log.plain(said)
         raise StepFailed(f"exit status 1: {said}") from None
-    room.log.line(f"Successfully set up Docker network: {network.name}")
 
 
 @contextlib.asynccontextmanager
@@ -119,7 +127,8 @@ async def _renew(room: Room, login: RegistryLogin | None) -> None:
 async def _volumes(room: Room) -> None:
     for volume in room.plan.volumes:
         files = _decoded(room, volume)
-        await room.containers.write_volume(volume.name, files)
+        with _said(room, f"failed to create volume source {volume.name}"):
+            await room.containers.write_volume(volume.name, files)
         room.log.line(f"Volume source {volume.name} successfully created")
 
 
