@@ -155,6 +155,8 @@ class Grant(Message):
     timeout_seconds: int
     heartbeat_seconds: float = 2.0
     limits: Limits = Limits()
+    image_aliases: dict[str, str] = Field(default_factory=dict)
+    """Image aliases of task files that this deployment adds to the built-in ones or sets anew."""
     allowed_hosts: tuple[str, ...] = ()
     """What the builder may fetch a context from beside public addresses: entries as `shared.network.Allowed` reads."""
     log_url: str = Field(repr=False)

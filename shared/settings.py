@@ -150,6 +150,10 @@ class Settings(BaseModel):
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
     """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
+    image_aliases: Json[dict[Annotated[str, Field(pattern="^[A-Za-z0-9]+$")], str]] = Field(
+        default="{}", alias="SLIPWAY_IMAGE_ALIASES", validate_default=True
+    )
+    """Image aliases of task files, e.g. `{"az": "mirror.example/az:2"}`, beside the built-in ones or instead."""
     key_vault_suffix: str = Field(
         default=".vault.azure.net", alias="SLIPWAY_KEY_VAULT_SUFFIX", pattern=r"^[.a-z0-9-]+(:[0-9]+)?$"
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from builder.contexts.source import Context
@@ -13,6 +13,7 @@ from shared.errors import Forbidden, InvalidRequest, LanguageError
 from shared.grant import EncodedTask, FileTask, NamedValue, SecretReference, SecretsRequest
 from shared.language import (
     ALIAS_NOTICE,
+    DEFAULT_IMAGES,
     AliasConfig,
     Loaded,
     Secret,
@@ -64,7 +65,7 @@ def _given(shop: Shop, context: Context, shared_volume: str) -> TaskInput:
         values=texts.values,
         overrides=texts.overrides,
         variables=variables.model_copy(update=found),
-        aliases=_aliases(context),
+        aliases=_aliases(context, shop.grant.image_aliases),
         platform=shop.grant.platform,
         shared_volume=shared_volume,
         name=texts.name,
@@ -98,7 +99,7 @@ def _read(context: Context, name: str, what: str) -> str:
     return text
 
 
-def _aliases(context: Context) -> AliasConfig:
+def _aliases(context: Context, images: Mapping[str, str]) -> AliasConfig:
     def read_source(name: str) -> str:
         try:
             text = read_text(context.root, name, _TEXT_LIMIT)
@@ -108,7 +109,7 @@ def _aliases(context: Context) -> AliasConfig:
             raise AliasError(f"open {name}: no such file or directory")
         return text
 
-    return replace(AliasConfig(), read_source=read_source)
+    return AliasConfig(images={**DEFAULT_IMAGES, **images}, read_source=read_source)
 
 
 async def _secrets(shop: Shop, wanted: tuple[Secret, ...]) -> Mapping[str, str]:

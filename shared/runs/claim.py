@@ -107,6 +107,7 @@ def _grant(shop: Workshop, run: Run) -> Grant:
         logins=_logins(request),
         timeout_seconds=run.timeout_seconds,
         allowed_hosts=shop.settings.allowed_hosts,
+        image_aliases=shop.settings.image_aliases,
         log_url=writing_url(shop, run),
         log_position=log_size(shop, run),
         result_url=result_url(shop, run),

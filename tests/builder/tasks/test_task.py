@@ -482,3 +482,11 @@ def test_a_context_that_may_not_be_used(world: World, text: str, words: str) -> 
     assert words in world.text
     assert world.engine.containers.built == []
     assert world.report.outcome is Outcome.FAILED
+
+
+def test_a_deployment_has_its_own_image_aliases(world: World) -> None:
+    world.grant["image_aliases"] = {"az": "mirror.example/az:9"}
+    run(world, "version: v1.1.0\nsteps:\n - cmd: az version\n - cmd: bash -c true\n")
+    commands = [one.command for one in world.engine.containers.ran]
+    assert commands[0] == "mirror.example/az:9 version"
+    assert commands[1].startswith("mcr.microsoft.com/acr/bash:")
