@@ -7,7 +7,7 @@ from devstack import files
 from devstack.entra.directory import Directory, EntraConfig
 from devstack.registry.access import Right
 from devstack.registry.accounts import Member, TokenServiceConfig, User
-from devstack.registry.config import RegistryServer, configuration
+from devstack.registry.config import Notification, RegistryServer, configuration
 from devstack.stack import names
 from devstack.stack.credentials import DEV_USER, ROLES, Credentials, object_id
 from devstack.stack.layout import Layout
@@ -103,6 +103,13 @@ def registry(layout: Layout, ports: Ports, credentials: Credentials) -> Registry
         issuer=TOKEN_ISSUER,
         token_certificate=layout.registry_certificate,
         http_secret=credentials.registry_http_secret,
+        notifications=(
+            Notification(
+                name="slipway",
+                url=f"{ports.public_url}/registry-events",
+                authorization=f"Bearer {credentials.events_token}",
+            ),
+        ),
     )
 
 

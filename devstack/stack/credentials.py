@@ -37,6 +37,7 @@ class Credentials(BaseModel):
     identity_header: str = Field(default_factory=_random, repr=False)
     registry_password: str = Field(default_factory=_random, repr=False)
     registry_http_secret: str = Field(default_factory=_random, repr=False)
+    events_token: str = Field(default_factory=_random, repr=False)
     clients: dict[str, str] = Field(default_factory=lambda: {name: _random() for name in ROLES}, repr=False)
 
     def principals(self) -> tuple[Principal, ...]:
@@ -73,4 +74,7 @@ def load_or_create(layout: Layout) -> Credentials:
 
 
 def _read(path: Path) -> Credentials:
-    return Credentials.model_validate_json(path.read_text())
+    known = Credentials.model_validate_json(path.read_text())
+    if known.model_fields_set != set(Credentials.model_fields):
+        files.write_secret(path, known.model_dump_json(indent=2))
+    return known

@@ -91,6 +91,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_WARM_BUILDERS": str(WARM_BUILDERS),
         "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
         "SLIPWAY_LIVE_LOGS": "true",
+        "SLIPWAY_EVENTS_TOKEN": credentials.events_token,
         "SLIPWAY_KEY_FILE": str(layout.app_key),
         "SLIPWAY_KEY_VAULT_SUFFIX": ports.vault_host,
         "SLIPWAY_CA_BUNDLE": str(layout.tls.authority),

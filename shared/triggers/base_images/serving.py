@@ -15,7 +15,7 @@ from shared.arm.wire import ImageDescriptor, ImageUpdateCause
 from shared.errors import NotFound, SlipwayError, Throttled, Unavailable
 from shared.runs.causes import Cause, CauseKind
 from shared.runs.model import Run, Status
-from shared.triggers.base_images.deciding import Answer, Facts, decide
+from shared.triggers.base_images.deciding import Answer, Facts, Trigger, decide
 from shared.triggers.base_images.graph import Lineage
 from shared.triggers.base_images.model import Pending, Stage, TaskKey
 from shared.triggers.base_images.watch import Watch
@@ -63,18 +63,20 @@ def serve(watch: Watch, registry: str, shards: Iterable[str] = ("",)) -> Served:
 
 def serve_task(watch: Watch, task: TaskKey, rows: list[Pending], lineage: Lineage) -> Run | None:
     """Do what is to be done about the rebuilds of a task; answers the run that was queued, if one was."""
-    rows = [known for one in rows if (known := _adopted(watch, one)) and known.stage is Stage.OPEN]
+    now = watch.clock()
+    rows = [one for one in rows if one.stage is Stage.OPEN]
+    if not rows or min(one.due for one in rows) > now:
+        return None
+    trigger = watch.triggers.find(task)
+    name = trigger.name if trigger else _TRIGGER
+    rows = [known for one in rows if (known := _adopted(watch, one, name)) and known.stage is Stage.OPEN]
     if not rows:
         return None
-    now = watch.clock()
-    if min(one.due for one in rows) > now:
-        return None
-    facts = _facts(watch, task, tuple(rows), lineage, now)
+    facts = _facts(watch, task, tuple(rows), trigger, lineage)
     resolution = decide(facts, watch.limits)
-    name = facts.trigger.name if facts.trigger else _TRIGGER
     for answer in resolution.answers:
         _answer(watch, answer, name)
-    if facts.trigger is None and not watch.triggers.exists(task):
+    if trigger is None and not watch.triggers.exists(task):
         watch.dependencies.forget(task)
     if resolution.join is not None:
         _join(watch, resolution.join, resolution.rest, name)
@@ -83,18 +85,18 @@ def serve_task(watch: Watch, task: TaskKey, rows: list[Pending], lineage: Lineag
     return None
 
 
-def _adopted(watch: Watch, pending: Pending) -> Pending | None:
+def _adopted(watch: Watch, pending: Pending, trigger: str) -> Pending | None:
     """Answer a rebuild; one whose run was made before a crash could be noted is noted now."""
     if pending.stage is not Stage.OPEN or pending.claimed is None:
         return pending
     run = watch.runs.by_request(pending.task.registry, pending.request)
     if run is None:
         return pending
-    return _started(watch, pending, run, _TRIGGER)
+    return _started(watch, pending, run, trigger)
 
 
-def _facts(watch: Watch, task: TaskKey, rows: tuple[Pending, ...], lineage: Lineage, now: datetime) -> Facts:
-    trigger = watch.triggers.find(task)
+def _facts(watch: Watch, task: TaskKey, rows: tuple[Pending, ...], trigger: Trigger | None, lineage: Lineage) -> Facts:
+    now = watch.clock()
     if trigger is None or not trigger.is_enabled:
         return Facts(now, rows, trigger, watch.automatic.look(task.registry, task.task, now), {})
     circles = {one.base: lineage.circle(task, watch.dependencies.producers(one.base)) for one in rows}
