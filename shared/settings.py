@@ -135,6 +135,8 @@ class Settings(BaseModel):
     schedule_spread: int = Field(default=0, alias="SLIPWAY_SCHEDULE_SPREAD", ge=0, le=30)
     """Most minutes that a timer's run is queued later than its schedule, to level the load; 0 for punctual timers."""
 
+    git_poll_minutes: int = Field(default=5, alias="SLIPWAY_GIT_POLL_MINUTES", ge=0, le=1440)
+    """Minutes between two looks at the branches that tasks watch, for pushes of which no delivery told; 0 for none."""
     poll_minutes: int = Field(default=15, alias="SLIPWAY_POLL_MINUTES", ge=0, le=1440)
     """Minutes between two looks at the tag of a base image, one look for all tasks; 0 for none but after events."""
     base_image_quiet: int = Field(default=5, alias="SLIPWAY_BASE_IMAGE_QUIET", ge=0, le=600)
@@ -151,7 +153,7 @@ class Settings(BaseModel):
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
     """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
     image_aliases: Json[dict[Annotated[str, Field(pattern="^[A-Za-z0-9]+$")], str]] = Field(
-        default="{}", alias="SLIPWAY_IMAGE_ALIASES", validate_default=True
+        default_factory=dict, alias="SLIPWAY_IMAGE_ALIASES"
     )
     """Image aliases of task files, e.g. `{"az": "mirror.example/az:2"}`, beside the built-in ones or instead."""
     key_vault_suffix: str = Field(

@@ -136,7 +136,6 @@ def hands(azurite: Connected) -> Iterator[Hands]:
         "warm_builders": 0,
         "builder_location": "",
         "retention_days": 30,
-        "image_aliases": {},
     }
     settings = Settings.model_construct(**values)
     now = [datetime.now(UTC)]
