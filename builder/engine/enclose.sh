@@ -1,9 +1,9 @@
 #!/bin/sh
-# enclose.sh daemon|shell FROM:TO:INODE... -- PROGRAM...
+# enclose.sh daemon|shell FROM:TO:DEVICE.INODE... -- PROGRAM...
 #
 # Runs PROGRAM as the first process of a fresh PID and mount namespace (the caller has made both, with
 # `unshare`), where nothing of the agent can be seen: its processes are not in /proc, its files lie below /run or
-# /tmp, which are new and empty here. What is shared is named, each FROM appearing as TO, and stays writable. INODE is
+# /tmp, which are new and empty here. What is shared is named, each FROM appearing as TO, and stays writable. DEVICE.INODE is
 # the directory that FROM must be: a link that a step has put there instead could lead to the agent's files. All
 # else of the root file system is read-only, so that no program that the agent starts later can be replaced.
 # `shell` gives away more: no devices but the harmless ones, no writable /proc, nothing in /sys, Docker's default
@@ -15,11 +15,11 @@ mount -t tmpfs -o mode=700,nosuid,nodev none /mnt
 count=0
 shared=
 while [ "$1" != -- ]; do
-    inode=${1##*:} pair=${1%:*}
+    identity=${1##*:} pair=${1%:*}
     from=${pair%:*} to=${pair##*:}
     mkdir -p "/mnt/$count" "$to"
     mount --rbind "$from" "/mnt/$count"
-    if [ "$(stat --format=%i "/mnt/$count")" != "$inode" ]; then
+    if [ "$(stat --format=%d.%i "/mnt/$count")" != "$identity" ]; then
         echo "a shared directory has been replaced" >&2
         exit 125
     fi

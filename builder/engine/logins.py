@@ -34,10 +34,10 @@ def write_config(directory: Path, logins: Iterable[RegistryLogin]) -> None:
 
 
 def merged_config(directory: Path, home: Path, logins: Iterable[RegistryLogin]) -> None:
-    """Write `config.json` with the logins that steps have left in their home directory, and these over them."""
+    """Write `config.json` with the logins of the steps' home directory, with these added to them."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = read_home(home)
-    settings["auths"] = _known(settings) | _auths(logins)
+    settings["auths"] = _merged(settings, logins)
     path = directory / "config.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(settings))
@@ -50,7 +50,7 @@ def update_home(home: Path, logins: Iterable[RegistryLogin]) -> None:
     """
     home.mkdir(parents=True, exist_ok=True)
     settings = HOME_SETTINGS | read_home(home)
-    settings["auths"] = _known(settings) | _auths(logins)
+    settings["auths"] = _merged(settings, logins)
     with opened(home, (_FOLDER,), create=True) as folder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with contextlib.suppress(FileNotFoundError):
@@ -86,6 +86,13 @@ def login_of(home: Path, registry: str) -> RegistryLogin | None:
 def _known(settings: dict[str, Any]) -> dict[str, Any]:
     auths = settings.get("auths")
     return auths if isinstance(auths, dict) else {}
+
+
+def _merged(settings: dict[str, Any], logins: Iterable[RegistryLogin]) -> dict[str, Any]:
+    """Lay logins over those of a home directory; what a step has logged in to by itself stays."""
+    known = _known(settings)
+    own = {key: entry for key, entry in known.items() if isinstance(entry, dict) and "registrytoken" not in entry}
+    return known | _auths(logins) | own
 
 
 def _auths(logins: Iterable[RegistryLogin]) -> dict[str, dict[str, str]]:

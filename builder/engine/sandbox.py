@@ -26,19 +26,23 @@ STEP: Final = "/run/step"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A directory and where it appears. It is told by its inode, so that nobody can put another in its place."""
+    """A directory and where it appears.
+
+    `identity` is its device and inode: a link or another directory that is put in its place is not taken for it.
+    """
 
     source: Path
     target: str
-    inode: int
+    identity: str
 
     @classmethod
     def of(cls, source: Path, target: str = "") -> Self:
         """Take the directory as it is now; it must not be a link."""
-        return cls(source, target or str(source), source.lstat().st_ino)
+        found = source.lstat()
+        return cls(source, target or str(source), f"{found.st_dev}.{found.st_ino}")
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.target}:{self.inode}"
+        return f"{self.source}:{self.target}:{self.identity}"
 
 
 class Sandbox:

@@ -41,6 +41,14 @@ def test_what_a_step_has_logged_in_to_stays(tmp_path: Path) -> None:
     assert set(auths(tmp_path / "for-build/config.json")) == {"reg.example", "other.example"}
 
 
+def test_a_login_of_a_step_for_our_registry_wins(tmp_path: Path) -> None:
+    update_home(tmp_path, (OURS,))
+    path = tmp_path / ".docker/config.json"
+    path.write_text(json.dumps({"auths": {"reg.example": {"auth": "dTpw"}}}))
+    update_home(tmp_path, (OURS,))
+    assert auths(path) == {"reg.example": {"auth": "dTpw"}}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"auths": []}', '{"auths": {"r": 1}}', "\0", "[" * 100_000])
 def test_nonsense_counts_as_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / ".docker").mkdir()
