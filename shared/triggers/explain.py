@@ -9,6 +9,9 @@ from shared.runs.context import Workshop
 from shared.runs.model import Run, Status
 from shared.runs.store import Active
 from shared.tasks.record import Task
+from shared.triggers.base_images.facts import BaseImageFacts, base_image_facts
+from shared.triggers.base_images.model import Kind, TaskKey
+from shared.triggers.base_images.watch import StoredTriggers
 from shared.triggers.decisions import Decision
 from shared.triggers.scheduler import Scheduler
 from shared.triggers.stored_tasks import StoredTask
@@ -59,6 +62,8 @@ class TaskExplanation(Wire):
     status: str
     decisions: tuple[DecisionFacts, ...]
     timers: tuple[TimerFacts, ...]
+    base_images: tuple[BaseImageFacts, ...] = ()
+    """What its last successful run stands on; empty before that."""
     queue: QueueFacts | None = None
     """Of the task's oldest waiting run."""
 
@@ -91,8 +96,14 @@ def explain_task(shop: Workshop, scheduler: Scheduler, task: Task) -> TaskExplan
             )
             for timer in timers
         ),
+        base_images=base_image_facts(shop.storage, TaskKey.of(task.registry, task.key), _followed(shop, task)),
         queue=_queue_of_task(shop, task),
     )
+
+
+def _followed(shop: Workshop, task: Task) -> Kind | None:
+    trigger = StoredTriggers(shop.tasks).find(TaskKey.of(task.registry, task.key))
+    return trigger.follows if trigger and trigger.is_enabled else None
 
 
 def explain_run(shop: Workshop, scheduler: Scheduler, run: Run) -> RunExplanation:

@@ -37,7 +37,7 @@ class Rhythm:
 
 def seen(base: Base, found: Found | None, now: datetime, rhythm: Rhythm) -> Base:
     """Answer a base image after a look: the next generation if the digest is another one. None: it is not."""
-    looked = replace(base, checked=now, due=rhythm.after(0, now), failures=0, error="")
+    looked = replace(base, looks=base.looks + 1, checked=now, due=rhythm.after(0, now), failures=0, error="")
     if found is None or found.digest == base.found.digest:
         return looked
     return replace(looked, generation=base.generation + 1, before=base.found, found=found, changed=now)
@@ -46,9 +46,10 @@ def seen(base: Base, found: Found | None, now: datetime, rhythm: Rhythm) -> Base
 def failed(base: Base, error: str, now: datetime, rhythm: Rhythm) -> Base:
     """Answer a base image after a look that failed."""
     failures = base.failures + 1
-    return replace(base, failures=failures, error=error[:_MAX_ERROR], due=rhythm.after(failures, now))
+    due = rhythm.after(failures, now)
+    return replace(base, looks=base.looks + 1, failures=failures, error=error[:_MAX_ERROR], due=due)
 
 
 def put_off(base: Base, error: str, until: datetime) -> Base:
     """Answer a base image whose registry asks for a pause: the look is made up for when that is over."""
-    return replace(base, error=error[:_MAX_ERROR], due=until)
+    return replace(base, looks=base.looks + 1, error=error[:_MAX_ERROR], due=until)

@@ -91,6 +91,8 @@ class Base:
     fanned: int = 0
     """The latest generation of which every dependent knows."""
     checked: datetime | None = None
+    looks: int = 0
+    """Looks so far, whatever they came to."""
     failures: int = 0
     """Looks in a row that failed."""
     error: str = ""
@@ -192,6 +194,8 @@ class Pending:
     created: datetime
     due: datetime
     """When the quiet period is over."""
+    turn: int = 0
+    """Counts the runs for this generation that stood on something else after all: the tag went there and back."""
     stage: Stage = Stage.OPEN
     claimed: datetime | None = None
     """When a run was first asked for under this record's own request."""
@@ -201,12 +205,12 @@ class Pending:
     @property
     def key(self) -> str:
         """The row's key: those of a task lie together."""
-        return f"{self.task.task}|{self.base}|{self.generation:08d}"
+        return f"{self.task.task}|{self.base}|{self.generation:08d}.{self.turn}"
 
     @property
     def request(self) -> str:
         """The key of the request for a run, whoever asks and however often."""
-        words = ("base-image", str(self.task), self.base, str(self.generation))
+        words = ("base-image", str(self.task), self.base, str(self.generation), str(self.turn))
         return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
     @property

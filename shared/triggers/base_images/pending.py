@@ -1,7 +1,7 @@
 """Rebuilds that are due, and those that were: the record by which each generation is followed once by each task.
 
-Partition = registry and one of sixteen shards · key = task|base|generation. A row is inserted when it must not exist
-and stays for a day after it is done, so a repeated fan-out inserts nothing. `live` marks the rows that are not done.
+Partition = registry and one of sixteen shards · key = task|base|generation and turn. A row is inserted when it must
+not exist and stays for a day after it is done, so a repeated fan-out inserts nothing. `live` marks rows not done.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +37,11 @@ class PendingStore:
         """Read the rebuilds of a task that are not done."""
         rows = self._table.query(partition(task), f"{task.task}|", f"{task.task}}}")
         return [one for one in map(_pending, rows) if one.stage is not Stage.DONE]
+
+    def of_generation(self, task: TaskKey, base: str, generation: int) -> list[Pending]:
+        """Read the rebuilds of a task for one generation of one base image, done or not."""
+        first = f"{task.task}|{base}|{generation:08d}."
+        return [_pending(row) for row in self._table.query(partition(task), first, f"{first}~")]
 
     def is_busy(self, task: TaskKey) -> bool:
         """Whether a task owes a rebuild or is at one."""
@@ -124,11 +129,13 @@ def _values(one: Pending) -> dict[str, Scalar]:
 def _pending(row: Row) -> Pending:
     values: Any = row.values
     registry = row.partition.partition("|")[0]
-    task, base, generation = row.key.split("|")
+    task, base, place = row.key.split("|")
+    generation, _, turn = place.partition(".")
     return Pending(
         task=TaskKey(registry, task),
         base=base,
         generation=int(generation),
+        turn=int(turn),
         tag=BaseTag(values["registry"], values["repository"], values["tag"]),
         digest=values["digest"],
         created=_moment(values["created"]),

@@ -5,7 +5,7 @@ nobody who stands on it starts too early.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.arm.wire import BaseImage
 from shared.errors import SlipwayError, Unavailable
@@ -15,6 +15,7 @@ from shared.triggers.base_images.model import Base, BaseTag, Dependent, Found, K
 from shared.triggers.base_images.watch import Watch
 
 _ATTEMPTS = 10
+_MAX_TURNS = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def record(watch: Watch, login_server: str, run: Run, logins: Iterable[str] = ()
     """
     task = TaskKey.of(run.registry, run.task) if run.task else None
     products = _products(login_server, run)
-    if task and run.status is Status.SUCCEEDED and watch.triggers.exists(task):
+    if task and run.status is Status.SUCCEEDED and not run.is_untrusted and watch.triggers.exists(task):
         _depend(watch, task, run, products, frozenset(logins))
     for tag in products:
         look(watch, tag.key)
@@ -90,10 +91,24 @@ def _use(watch: Watch, task: TaskKey, run: Run, use: _Use, login: str) -> None:
             base = again
             continue
         if is_behind(again, dependent):
-            watch.pending.add([owed(watch, again, dependent)])
-            announce(watch, task.registry, [task.shard])
+            _make_up(watch, again, dependent)
         return
     raise Unavailable(f"The base image {use.tag} changes too fast to be noted.")
+
+
+def _make_up(watch: Watch, base: Base, dependent: Dependent) -> None:
+    """Let a task owe a rebuild whose run stood on something else than the tag stands for now.
+
+    Unless one is to come anyway. A tag that looks different to every builder is not followed for ever.
+    """
+    known = watch.pending.of_generation(dependent.task, base.tag.key, base.generation)
+    if any(one.stage is not Stage.DONE and one.run != dependent.run for one in known):
+        return
+    turn = max((one.turn + 1 for one in known), default=0)
+    if turn > _MAX_TURNS:
+        return
+    watch.pending.add([replace(owed(watch, base, dependent), turn=turn)])
+    announce(watch, dependent.task.registry, [dependent.task.shard])
 
 
 def _first(watch: Watch, use: _Use, login: str) -> Base:

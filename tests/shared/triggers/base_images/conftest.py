@@ -196,6 +196,8 @@ class Yard:
     """What each run resolved its bases to, by run id."""
     built_on: dict[str, dict[str, str]] = field(default_factory=dict)
     """What each task's product stands on, by task."""
+    overtaken: set[str] = field(default_factory=set)
+    """Runs whose bases had moved on when they were recorded."""
     is_reproducible: bool = True
     notifies: bool = True
 
@@ -288,6 +290,8 @@ class Yard:
             case {"serve": _, "shards": shards}:
                 self.serve(shards)
             case {"ended": run}:
+                if any(self.registry.tags[tag(base)] != digest for base, digest in self.pinned[run].items()):
+                    self.overtaken.add(run)
                 record(self.watch, HOST, self.runs.known[run])
 
     def serve(self, shards: Sequence[str] = ("",)) -> list[Run]:

@@ -115,6 +115,22 @@ def test_a_tag_that_moves_during_a_build_asks_for_one_more(yard: "Yard") -> None
     assert not yard.stale()
 
 
+def test_a_tag_that_goes_there_and_back_during_its_run_asks_for_one_more(yard: "Yard") -> None:
+    ready(yard, Task("app", ("base",), "app"))
+    yard.push("base", "D2")
+    yard.work()
+    yard.later(seconds=6)
+    yard.work()
+    (run,) = yard.automatic("app")
+    yard.registry.push("base", "D3")
+    yard.begin(run)
+    yard.registry.push("base", "D2")
+    yard.end(yard.runs.known[run.id])
+    yard.rest()
+    assert len(yard.automatic("app")) == 2
+    assert not yard.stale()
+
+
 def test_a_change_during_an_automatic_run_waits_for_its_end(yard: "Yard") -> None:
     ready(yard, Task("app", ("base",), "app"))
     yard.push("base", "D2")
