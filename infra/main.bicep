@@ -56,8 +56,8 @@ param newRegistrySku string = 'Standard'
 @description('Who may do what. None: whoever deploys may do everything.')
 param access accessRule[] = []
 
-@description('Audiences of the callers\' tokens that are accepted. The default is that of az and the Azure SDKs.')
-param audiences string[] = [environment().authentication.audiences[0], environment().resourceManager]
+@description('Audiences of the callers\' tokens that are accepted. None: those that az and the Azure SDKs use.')
+param audiences string[] = []
 
 @description('Origin under which az and builders reach the app, for a domain of your own. Empty for the app\'s own host name.')
 param publicUrl string = ''
@@ -115,6 +115,8 @@ var token = uniqueString(subscription().id, environmentName, location)
 var allTags = union(tags, { 'azd-env-name': environmentName })
 var newRegistry = { name: 'cr${token}', resourceGroup: 'rg-${environmentName}' }
 var served = empty(registries) ? [newRegistry] : registries
+var usualAudience = environment().authentication.audiences[0]
+var acceptedAudiences = empty(audiences) ? [usualAudience, environment().resourceManager] : audiences
 var deployerMayAll = empty(principalId) ? [] : [{ principal: principalId, role: 'contributor', registry: '*' }]
 
 resource home 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -271,7 +273,7 @@ module app 'modules/app.bicep' = {
     insightsConnectionString: monitoring.outputs.connectionString
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     publicUrl: publicUrl
-    audiences: audiences
+    audiences: acceptedAudiences
     registries: [for (one, index) in served: registry[index].outputs.served]
     access: empty(access) ? deployerMayAll : access
     builderResourceGroupId: buildersHome.id
@@ -294,16 +296,16 @@ output SLIPWAY_VAULT string = vault.outputs.name
 output SLIPWAY_REGISTRY_NAMES string = join(map(served, one => one.name), ' ')
 output SLIPWAY_BUILDER_REGISTRY string = empty(builderImage) ? imageRegistry!.outputs.name : ''
 output SLIPWAY_BUILDER_IMAGE_TAG string = builderImageTag
-output SLIPWAY_AUDIENCE string = audiences[0]
+output SLIPWAY_AUDIENCE string = acceptedAudiences[0]
 
 @description('What makes az of a user speak to this deployment: a cloud of its own, beside the ones it knows.')
 output SLIPWAY_AZ_RECIPE string = join(
   [
     'az cloud register --name Slipway --skip-endpoint-discovery'
     '--endpoint-resource-manager ${app.outputs.url}'
-    '--endpoint-management ${audiences[0]}'
+    '--endpoint-management ${acceptedAudiences[0]}'
     '--endpoint-active-directory ${environment().authentication.loginEndpoint}'
-    '--endpoint-active-directory-resource-id ${audiences[0]}'
+    '--endpoint-active-directory-resource-id ${acceptedAudiences[0]}'
     '--endpoint-microsoft-graph-resource-id ${environment().graph}'
     '--suffix-acr-login-server-endpoint ${environment().suffixes.acrLoginServer}'
     '--suffix-keyvault-dns ${environment().suffixes.keyvaultDns}'

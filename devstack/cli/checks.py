@@ -27,6 +27,7 @@ def check() -> int:
         "ruff format": [str(programs / "ruff"), "format", "--check", ".", "dev"],
         "mypy": [sys.executable, "-m", "mypy", ".", "dev"],
         "import rules": [str(programs / "lint-imports")],
+        "infra": [sys.executable, "-m", "infra.checker"],
     }
     failed = [title for title, argv in checks.items() if _quiet(title, argv)]
     if failed:

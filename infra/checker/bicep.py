@@ -19,10 +19,11 @@ class Expression:
 
 @dataclass(frozen=True)
 class Text(Expression):
-    """A string; `value` is None when something is interpolated."""
+    """A string; `value` is None when something is interpolated, and `pieces` is what stands between."""
 
     value: str | None
     interpolated: tuple[Expression, ...] = ()
+    pieces: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -189,7 +190,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Declaration:
-    """One statement. `target` is a resource's type and version, or a module's path; `type` a parameter's or output's."""
+    """One statement.
+
+    `target` is a resource's type and version or a module's path, `type` a parameter's or output's type as written.
+    """
 
     kind: Kind
     name: str

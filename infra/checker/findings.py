@@ -29,4 +29,4 @@ class Tree:
 
     def name(self, path: Path) -> str:
         """Name a file as findings do."""
-        return path.resolve().relative_to(self.root.resolve()).as_posix()
+        return path.relative_to(self.root).as_posix()

@@ -20,7 +20,7 @@ _UNION = (typing.Union, types.UnionType)
 
 
 @dataclass(frozen=True)
-class Any_:
+class Anything:
     """Anything."""
 
 
@@ -70,7 +70,7 @@ class Shape:
         return self.make()
 
 
-Type = Any_ | Plain | OneOf | ListOf | MapOf | Shape
+Type = Anything | Plain | OneOf | ListOf | MapOf | Shape
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,13 @@ def _hinted(models: types.ModuleType, hint: object) -> Type:  # noqa: PLR0911 - 
     if origin in (dict, Mapping):
         return MapOf(_hinted(models, arguments[1]))
     if not isinstance(hint, type):
-        return Any_()
+        return Anything()
     if issubclass(hint, Enum):
         return OneOf(tuple(str(one.value) for one in hint))
     if hasattr(models, hint.__name__):
         return shape(models.__name__, hint.__name__)
     kinds = {bool: "flag", int: "number", float: "number", str: "text"}
-    return Plain(kinds[hint]) if hint in kinds else Any_()
+    return Plain(kinds[hint]) if hint in kinds else Anything()
 
 
 def _mapped(models: types.ModuleType, cls: typing.Any) -> Shape:  # noqa: ANN401 - a class of either generation
@@ -134,7 +134,7 @@ def _mapped(models: types.ModuleType, cls: typing.Any) -> Shape:  # noqa: ANN401
     return Shape(
         cls.__name__,
         lambda: _nested(list(_mapped_slots(models, cls))),
-        cls._attribute_map[attribute]["key"],  # noqa: SLF001 - the packages tell it nowhere else
+        cls._attribute_map[attribute]["key"],
         variants,
     )
 
@@ -147,7 +147,7 @@ def _mapped_slots(
     models: types.ModuleType,
     cls: typing.Any,  # noqa: ANN401 - a class of either generation
 ) -> Iterator[tuple[tuple[str, ...], Slot]]:
-    for attribute, told in cls._attribute_map.items():  # noqa: SLF001 - the packages tell it nowhere else
+    for attribute, told in cls._attribute_map.items():
         rules = getattr(cls, "_validation", {}).get(attribute, {})
         path = tuple(part.replace("\\.", ".") for part in _DOT.split(told["key"]))
         found = re.search(_ENUM_IN_DOC.format(name=attribute), cls.__doc__ or "")
@@ -164,7 +164,7 @@ def _written(models: types.ModuleType, text: str) -> Type:
     if hasattr(models, text):
         return shape(models.__name__, text)
     kinds = {"bool": "flag", "int": "number", "long": "number", "float": "number", "str": "text"}
-    return Plain(kinds[text]) if text in kinds else Any_()
+    return Plain(kinds[text]) if text in kinds else Anything()
 
 
 def _nested(slots: list[tuple[tuple[str, ...], Slot]]) -> Mapping[str, Slot]:

@@ -1,6 +1,7 @@
 """Reads Bicep files; what the grammar lets pass and the compiler does not is found here too."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +39,7 @@ _KINDS = {
     "user_defined_function": Kind.FUNCTION,
 }
 _ESCAPES = {"\\\\": "\\", "\\'": "'", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\$": "$"}
+_ESCAPE = re.compile(r"\\(?:u\{|.)")
 _LITERALS = {"true": True, "false": False, "null": None}
 _VALUELESS = frozenset({"comment", "diagnostic_comment"})
 
@@ -47,7 +49,9 @@ def read(tree: Tree, path: Path) -> tuple[File, list[Finding]]:
     name = tree.name(path)
     root = _parser().parse(path.read_bytes()).root_node
     faults = [Finding(name, line, message) for line, message in _faults(root)]
-    scope, declarations, decorators = "resourceGroup", [], ()
+    scope = "resourceGroup"
+    declarations: list[Declaration] = []
+    decorators: tuple[Call, ...] = ()
     for node in root.named_children:
         if node.type == "decorators":
             decorators = tuple(_decorator(one) for one in _children(node))
@@ -91,17 +95,17 @@ def _crowded(node: Node) -> Iterator[tuple[int, str]]:
 
 
 def _bad_escapes(node: Node) -> Iterator[tuple[int, str]]:
-    for child in node.children:
-        escape = _source(child)
-        if child.type == "escape_sequence" and escape not in _ESCAPES and not escape.startswith("\\u{"):
-            yield _line(child), f"{escape} is no escape of Bicep"
+    for found in _ESCAPE.finditer(_source(node)):
+        if found[0] not in _ESCAPES and not found[0].startswith("\\u{"):
+            yield _line(node), f"{found[0]} is no escape of Bicep"
 
 
 def _declaration(node: Node, decorators: tuple[Call, ...]) -> Declaration:
     kind = _KINDS[node.type]
     children = _children(node)
     head, rest = children[0], children[1:]
-    target, written, type_names = "", "", ()
+    target, written = "", ""
+    type_names: tuple[Name, ...] = ()
     if kind in {Kind.RESOURCE, Kind.MODULE}:
         target, rest = _plain(rest[0]), rest[1:]
     elif kind in {Kind.PARAMETER, Kind.OUTPUT}:
@@ -132,7 +136,8 @@ def _names(node: Node) -> Iterator[Name]:
     if node.type == "identifier":
         yield Name(_line(node), _source(node))
     for index, child in enumerate(_children(node)):
-        if node.type != "object_property" or index:
+        is_key = node.type == "object_property" and index == 0
+        if not is_key and child.type != "decorators":
             yield from _names(child)
 
 
@@ -141,51 +146,64 @@ def _decorator(node: Node) -> Call:
     return call if isinstance(call, Call) else Call(_line(node), _source(node), None, ())
 
 
-def _expression(node: Node) -> Expression:  # noqa: C901, PLR0911 - one line for each form of the grammar
-    line, children = _line(node), _children(node)
-    match node.type:
-        case "string":
-            return _text(node)
-        case "number":
-            return Scalar(line, int(_source(node)))
-        case "boolean" | "null":
-            return Scalar(line, _LITERALS[_source(node)])
-        case "identifier":
-            return Name(line, _source(node))
-        case "object":
-            return Fields(line, tuple(_property(child) for child in children if child.type == "object_property"))
-        case "array":
-            return Items(line, tuple(map(_expression, children)))
-        case "member_expression":
-            return Member(line, _expression(children[0]), _source(children[-1]))
-        case "subscript_expression":
-            return Index(line, _expression(children[0]), _expression(children[-1]))
-        case "call_expression":
-            return _call(node)
-        case "ternary_expression":
-            return Choice(line, *map(_expression, children))
-        case "if_statement":
-            return Guarded(line, _expression(children[0]), _expression(children[-1]))
-        case "for_statement":
-            return _loop(node)
-        case "lambda_expression":
-            return Binding(line, tuple(one.name for one in _names(children[0])), None, _expression(children[-1]))
-        case "parenthesized_expression" if len(children) == 1:
-            return _expression(children[0])
-        case _:
-            return Operation(line, tuple(map(_expression, children)))
+def _expression(node: Node) -> Expression:
+    make = _FORMS.get(node.type)
+    return make(node) if make else Operation(_line(node), _all(_children(node)))
+
+
+def _all(nodes: list[Node]) -> tuple[Expression, ...]:
+    return tuple(map(_expression, nodes))
+
+
+def _number(node: Node) -> Scalar:
+    return Scalar(_line(node), int(_source(node)))
+
+
+def _word(node: Node) -> Scalar:
+    return Scalar(_line(node), _LITERALS[_source(node)])
+
+
+def _name(node: Node) -> Name:
+    return Name(_line(node), _source(node))
+
+
+def _object(node: Node) -> Fields:
+    return Fields(_line(node), tuple(_property(one) for one in _children(node) if one.type == "object_property"))
+
+
+def _array(node: Node) -> Items:
+    return Items(_line(node), _all(_children(node)))
+
+
+def _member(node: Node) -> Member:
+    base, member = _children(node)
+    return Member(_line(node), _expression(base), _source(member))
+
+
+def _index(node: Node) -> Index:
+    return Index(_line(node), *_all(_children(node)))
+
+
+def _choice(node: Node) -> Choice:
+    return Choice(_line(node), *_all(_children(node)))
+
+
+def _guarded(node: Node) -> Guarded:
+    return Guarded(_line(node), *_all(_children(node)))
+
+
+def _lambda(node: Node) -> Binding:
+    bound, body = _children(node)
+    return Binding(_line(node), tuple(one.name for one in _names(bound)), None, _expression(body))
 
 
 def _text(node: Node) -> Text:
     if _source(node).startswith("'''"):
         return Text(_line(node), _source(node)[3:-3].removeprefix("\n"))
-    inside = tuple(
-        _expression(_children(child)[0]) for child in node.children if child.type == "interpolation" and _children(child)
-    )
-    if inside:
-        return Text(_line(node), None, inside)
-    pieces = (_ESCAPES.get(_source(child), _source(child)) for child in _children(node))
-    return Text(_line(node), "".join(pieces))
+    children = _children(node)
+    inside = tuple(_expression(_children(one)[0]) for one in children if one.type == "interpolation")
+    pieces = tuple(_ESCAPES.get(_source(one), _source(one)) for one in children if one.type != "interpolation")
+    return Text(_line(node), None if inside else "".join(pieces), inside, pieces)
 
 
 def _property(node: Node) -> Property:
@@ -225,3 +243,21 @@ def _source(node: Node) -> str:
 
 def _line(node: Node) -> int:
     return node.start_point[0] + 1
+
+
+_FORMS: Mapping[str, Callable[[Node], Expression]] = {
+    "string": _text,
+    "number": _number,
+    "boolean": _word,
+    "null": _word,
+    "identifier": _name,
+    "object": _object,
+    "array": _array,
+    "member_expression": _member,
+    "subscript_expression": _index,
+    "call_expression": _call,
+    "ternary_expression": _choice,
+    "if_statement": _guarded,
+    "for_statement": _loop,
+    "lambda_expression": _lambda,
+}

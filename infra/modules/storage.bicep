@@ -24,7 +24,7 @@ param eventsPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
 var containerNames = ['deployments', 'dead-letters', 'sources', 'logs', 'requests', 'results']
-var queueNames = ['dispatch', 'git-deliveries', 'registry-events']
+var queueNames = ['dispatch', 'git-deliveries', 'base-images', 'registry-events']
 var tableNames = [
   'runs'
   'groups'
@@ -36,6 +36,11 @@ var tableNames = [
   'timers'
   'due'
   'decisions'
+  'bases'
+  'deps'
+  'taskdeps'
+  'pending'
+  'watches'
 ]
 var appRoles = [roles.storageBlobDataOwner, roles.storageQueueDataContributor, roles.storageTableDataContributor]
 

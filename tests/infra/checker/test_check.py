@@ -1,0 +1,187 @@
+"""The checker is silent about the real deployment and finds what is planted in it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.checker.check import check
+
+MAIN = "infra/main.bicep"
+APP = "infra/modules/app.bicep"
+STORAGE = "infra/modules/storage.bicep"
+VAULT = "infra/modules/vault.bicep"
+IDENTITIES = "infra/modules/identities.bicep"
+EVENTS = "infra/modules/registry_events.bicep"
+ROLES = "infra/roles.json"
+ACCOUNT = "shared/storage/account.py"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A fault: in `file`, `old` becomes `new`; the checker says `said` (a pattern), of the file `of` or the same."""
+
+    file: str
+    old: str
+    new: str
+    said: str
+    of: str = ""
+
+
+PLANTS = {
+    # syntax
+    "a brace is missing": Plant(
+        STORAGE, "sku: { name: redundancy }", "sku: { name: redundancy", "is not Bicep|missing"
+    ),
+    "a comma is missing": Plant(APP, "{ name: 'http', instance", "{ name: 'http' instance", "comma or a new line"),
+    "double quotes": Plant(VAULT, "family: 'A'", 'family: "A"', "is not Bicep"),
+    "a wrong escape": Plant(MAIN, "app\\'s", "app\\ss", r"\\s is no escape"),
+    "a parameter without type": Plant(VAULT, "param isPrivate bool", "param isPrivate", "is not Bicep|missing"),
+    # published models
+    "a property that does not exist": Plant(
+        STORAGE, "allowBlobPublicAccess", "allowBlobPublicAcess", "has no property allowBlobPublicAcess"
+    ),
+    "a property in the wrong case": Plant(APP, "httpsOnly", "httpsonly", "it is written httpsOnly"),
+    "a property one level too high": Plant(
+        EVENTS, "          queueName:", "          queueNames:", "has no property queueNames"
+    ),
+    "a property of another destination": Plant(EVENTS, "'StorageQueue'", "'EventHub'", "has no property queueName"),
+    "a value that is not allowed": Plant(STORAGE, "'TLS1_2'", "'TLS1_4'", "'TLS1_4' is none of"),
+    "a parameter that allows a value that is not allowed": Plant(
+        "infra/modules/new_registry.bicep", "'Premium'", "'Premier'", "allows 'Premier', which is none of"
+    ),
+    "a text for a flag": Plant(STORAGE, "allowSharedKeyAccess: false", "allowSharedKeyAccess: 'false'", "be a flag"),
+    "a number for a text": Plant(APP, "version: '3.13'", "version: 3", "is a number, and must be a text"),
+    "an object for an array": Plant(
+        VAULT, "ipRules: [for address in allowedAddresses: { value: address }]", "ipRules: {}", "must be an array"
+    ),
+    "a parameter of the wrong type": Plant(
+        APP, "instanceMemoryMB: instanceMemory", "instanceMemoryMB: token", "a number"
+    ),
+    "a property that can only be read": Plant(
+        VAULT, "enableSoftDelete: true", "enableSoftDelete: true\n    hsmPoolResourceId: 'x'", "can only be read"
+    ),
+    "a required property that is missing": Plant(VAULT, "tenantId: tenant().tenantId", "", "tenantId is required"),
+    "another API version": Plant(VAULT, "vaults@2026-05-15", "vaults@2016-10-01", "the version is 2016-10-01"),
+    "an unknown resource type": Plant(VAULT, "KeyVault/vaults@", "KeyVault/vault@", "no published model"),
+    "reading a property that does not exist": Plant(VAULT, "properties.vaultUri", "properties.vaultUrl", "to read"),
+    # names
+    "a name that is not declared": Plant(APP, "serverFarmId: plan.id", "serverFarmId: farm.id", "farm is not declared"),
+    "a loop variable outside its loop": Plant(STORAGE, "'leftovers'", "name", "name is not declared"),
+    "a function that does not exist": Plant(MAIN, "uniqueString(", "uniqString(", "uniqString is no function"),
+    "a type that does not exist": Plant(MAIN, "access accessRule[]", "access accessRules[]", "accessRules is not decl"),
+    "a parameter that nobody uses": Plant(VAULT, "isPrivate ? 'Deny' : ", "", "isPrivate is never used"),
+    "a name that is declared twice": Plant(APP, "var concurrency", "var token = 1\nvar concurrency", "declared twice"),
+    "a parameter that is not explained": Plant(
+        STORAGE, "@description('Region of the account.')", "", "location has no description"
+    ),
+    "a secret in an output": Plant(
+        STORAGE, "string = account.name", "string = account.listKeys().keys[0].value", "gives a secret away"
+    ),
+    # modules
+    "a module that does not exist": Plant(MAIN, "modules/vault.bicep", "modules/vaults.bicep", "there is no file"),
+    "a module that nobody uses": Plant(
+        MAIN,
+        "modules/builders.bicep",
+        "modules/builder_image.bicep",
+        "no module statement",
+        "infra/modules/builders.bicep",
+    ),
+    "a parameter that the module does not have": Plant(
+        MAIN, "retentionDays: telemetryDays", "retention: telemetryDays", "has no parameter retention$"
+    ),
+    "a parameter that the module is not given": Plant(MAIN, "leftoverDays: 7", "", "leftoverDays of .* is not given"),
+    "a parameter of the wrong kind": Plant(MAIN, "leftoverDays: 7", "leftoverDays: '7'", "leftoverDays is int"),
+    "an output that the module does not have": Plant(MAIN, "vault.outputs.uri", "vault.outputs.url", "no output url"),
+    "a parameter of the whole that does not exist": Plant(
+        "infra/main.parameters.json", '"access"', '"accesses"', "has no parameter accesses"
+    ),
+    "a parameter of the whole of the wrong kind": Plant(
+        "infra/main.parameters.json", '"settings": { "value": {} }', '"settings": { "value": [] }', "settings is object"
+    ),
+    # rights
+    "a role that does not exist": Plant(ROLES, "7f951dda", "7f951ddb", "is no known role"),
+    "two roles mixed up": Plant(
+        ROLES,
+        "4633458b-17de-408a-b874-0445c86b69e6",
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+        "is the role Key Vault",
+    ),
+    "a role that nobody has": Plant(
+        "infra/modules/builder_image.bicep",
+        "subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.acrPull)",
+        "subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.acrPush)",
+        "nobody has the role acrPull",
+        ROLES,
+    ),
+    "a role by its number": Plant(
+        VAULT, "roleDefinitions', roles.keyVaultSecretsUser)", "roleDefinitions', 'x')", "must be one of roles.json"
+    ),
+    "a right on a whole resource group": Plant(VAULT, "  scope: vault\n", "", "has no scope of its own"),
+    "an identity without a right": Plant(
+        MAIN,
+        "builderImagePrincipalId: identities.outputs.builderImagePrincipalId",
+        "builderImagePrincipalId: identities.outputs.appPrincipalId",
+        "builderImage has no right",
+        IDENTITIES,
+    ),
+    "an identity that nobody wears": Plant(
+        MAIN,
+        "identityId: identities.outputs.eventsId",
+        "identityId: identities.outputs.appId",
+        "events is worn by nobody",
+        IDENTITIES,
+    ),
+    # storage
+    "a table that the app opens": Plant(STORAGE, "  'taskruns'\n", "", "no table taskruns", ACCOUNT),
+    "a queue that the app listens on": Plant(STORAGE, "'dispatch', ", "", "no queue dispatch", "functions/dispatch.py"),
+    "a container that the app opens": Plant(STORAGE, "'results'", "'reports'", "no container results", ACCOUNT),
+    "a container that nobody uses": Plant(STORAGE, "'results'", "'results', 'reports'", "nobody uses the con"),
+    # settings
+    "a setting that the app needs": Plant(
+        APP, "SLIPWAY_TENANT_ID: tenant().tenantId", "", "needs the setting SLIPWAY_TE"
+    ),
+    "the key": Plant(APP, "SLIPWAY_KEY:", "SLIPWAY_KEY_FILE:", "needs the setting SLIPWAY_KEY"),
+    "a setting that nobody reads": Plant(APP, "SLIPWAY_BUILDER_IMAGE:", "SLIPWAY_BUILDER_IMAG:", "nobody reads"),
+    "a setting with a value that the app refuses": Plant(
+        APP,
+        "SLIPWAY_BUILDER_PRIVILEGED: 'true'",
+        "SLIPWAY_BUILDER_PRIVILEGED: 'perhaps'",
+        "does not start: SLIPWAY_B",
+    ),
+    "a setting that Flex Consumption refuses": Plant(
+        APP,
+        "AzureWebJobsDisableHomepage: 'true'",
+        "FUNCTIONS_WORKER_RUNTIME: 'python'",
+        "Flex Consumption does not",
+    ),
+    "a variable that is no setting": Plant(
+        "functions/_services.py",
+        "    return read_settings(os.environ)",
+        '    os.environ["SLIPWAY_SECRET_SWITCH"]\n    return read_settings(os.environ)',
+        "SLIPWAY_SECRET_SWITCH is read",
+    ),
+    # azd
+    "a hook that is not there": Plant("azure.yaml", "postprovision.sh", "postprovisioning.sh", "which is not there"),
+    "a hook that reads what is no output": Plant(
+        "infra/hooks/postprovision.sh", "$SLIPWAY_VAULT", "$SLIPWAY_KEYVAULT", "has no output SLIPWAY_KEYVAULT"
+    ),
+    "a service that azd does not find": Plant(
+        APP, "'azd-service-name': 'app'", "'azd-service-name': 'api'", "has the tag azd-service-name: app", "azure.yaml"
+    ),
+}
+
+
+def test_the_real_deployment_has_no_fault(checkout: Path) -> None:
+    assert check(checkout) == []
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS.keys())
+def test_a_planted_fault_is_found(checkout: Path, edit: Callable[[str, str, str], None], plant: Plant) -> None:
+    edit(plant.file, plant.old, plant.new)
+
+    found = [str(finding) for finding in check(checkout)]
+
+    assert any(one.startswith(f"{plant.of or plant.file}:") and re.search(plant.said, one) for one in found), found
