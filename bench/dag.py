@@ -1,6 +1,6 @@
 """What the executor adds to a task's critical path: eight parallel sleeping steps, and a diamond.
 
-    ./dev up --background; .venv/bin/python -m bench.dag [--seconds 10]
+    ./dev up --background; .venv/bin/python -m bench.dag [--seconds 30]
 
 The critical path is the sum of the sleeps on the longest way through the graph, and for each step on it one bare
 `docker run` of the same image with nothing to do, measured by a task of its own. The wall time is from the log:
@@ -65,7 +65,7 @@ def wall(stack: Stack, steps: Sequence[Step]) -> tuple[float, dict[str, float]]:
 def main() -> None:
     """Print a line for each graph; exit with 1 when one is over the bound."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=30.0)
     seconds = parser.parse_args().seconds
     stack = Stack.running()
     _, bare = wall(stack, [Step("bare", 0)])
