@@ -1,22 +1,30 @@
 """Git hosts deliver here, each hook at an address of its own; what was taken is worked on from the queue.
 
+Beside that, timers look at what no delivery told of.
+
 POST /hooks/{hook}   200 taken, repeated or of no interest · 401 not from this hook's host · 413 · 503 try again
 """
 
 import json
 import logging
-from functools import cache
+from functools import cache, partial
 
 import azure.functions as func
 
 from functions._http import failure, reply
 from functions._services import services
+from shared.access.outbound import outbound_client
 from shared.errors import SlipwayError, Unauthenticated, Unavailable
+from shared.triggers.git.advertised import read_refs
 from shared.triggers.git.announcing import Announcer
 from shared.triggers.git.deliveries import DeliveryStore
-from shared.triggers.git.drain import Drain, Unheard
+from shared.triggers.git.drain import Drain
 from shared.triggers.git.hooks import HookStore, KnownHooks
+from shared.triggers.git.looking import Lookout, look_around
 from shared.triggers.git.receive import Desk, receive
+from shared.triggers.git.starting import Starter
+from shared.triggers.git.watches import WatchStore
+from shared.triggers.git.watching import open_watching, sweep_watches
 
 blueprint = func.Blueprint()
 _LOG = logging.getLogger(__name__)
@@ -36,7 +44,7 @@ def _desk() -> Desk:
 @cache
 def _drain() -> Drain:
     desk = _desk()
-    return Drain(desk.deliveries, desk.hooks, Unheard(), desk.clock)
+    return Drain(desk.deliveries, desk.hooks, Starter(services().shop), desk.clock)
 
 
 @blueprint.function_name("git_hook")
@@ -92,6 +100,31 @@ def git_deliveries_purge(timer: func.TimerRequest) -> None:
     desk = _desk()
     for registry in _registries():
         desk.deliveries.purge(registry, desk.clock())
+
+
+@blueprint.function_name("git_looks")
+@blueprint.timer_trigger(arg_name="timer", schedule="45 * * * * *", use_monitor=False)
+def git_looks(timer: func.TimerRequest) -> None:
+    """Look at the repositories whose minute it is."""
+    del timer
+    shop = services().shop
+    if not shop.settings.git_poll_minutes:
+        return
+    with outbound_client(shop.settings) as client:
+        lookout = Lookout(shop, WatchStore(shop.storage.watches), Starter(shop), partial(read_refs, client))
+        for registry in _registries():
+            try:
+                look_around(lookout, registry, shop.settings.git_poll_minutes)
+            except SlipwayError:
+                _LOG.exception("the repositories of %s are looked at again later", registry)
+
+
+@blueprint.function_name("git_watches_sweep")
+@blueprint.timer_trigger(arg_name="timer", schedule="37 43 * * * *", use_monitor=True)
+def git_watches_sweep(timer: func.TimerRequest) -> None:
+    """Let watches follow tasks whose change was cut short by a crash."""
+    del timer
+    sweep_watches(open_watching(services().shop), _registries())
 
 
 def _registries() -> list[str]:

@@ -6,11 +6,14 @@ import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
 from shared.arm.names import REGISTRY_TYPE, parse_task_name
+from shared.arm.reading import as_object
 from shared.errors import NotFound
 from shared.settings import Role
 from shared.tasks.answers import task_answer, task_details
 from shared.tasks.changes import Setting, list_tasks, patch_task, put_task
 from shared.triggers.arming import arm
+from shared.triggers.git.hooking import hook_to_paste
+from shared.triggers.git.watching import follow, open_watching
 from shared.triggers.scheduler import open_scheduler
 
 blueprint = func.Blueprint()
@@ -61,7 +64,7 @@ def tasks_put(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         task = put_task(call.services.shop.tasks, _setting(call), name, call.body())
-        _arm_timers(call, name)
+        _arm_triggers(call, name)
         return reply(task_answer(call.id, task))
 
     return _on_task(req, Role.CONTRIBUTOR, use)
@@ -74,7 +77,7 @@ def tasks_patch(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         task = patch_task(call.services.shop.tasks, _setting(call), name, call.body())
-        _arm_timers(call, name)
+        _arm_triggers(call, name)
         return reply(task_answer(call.id, task))
 
     return _on_task(req, Role.CONTRIBUTOR, use)
@@ -87,8 +90,22 @@ def tasks_delete(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         was_there = call.services.shop.tasks.delete(call.partition, name)
-        _arm_timers(call, name)
+        _arm_triggers(call, name)
         return reply() if was_there else reply(status=_NOTHING)
+
+    return _on_task(req, Role.CONTRIBUTOR, use)
+
+
+@blueprint.function_name("tasks_hook")
+@blueprint.route(route=_TASK_ROUTE + "/sourceTriggers/{trigger}/listHook", methods=["POST"])
+def tasks_hook(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer the hook to set up at the git host of a source trigger; `sourceControlType` may name another kind."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        body = as_object(call.body(), "a sourceControlType, or nothing") if req.get_body() else {}
+        host = body.get("sourceControlType")
+        room, trigger = open_watching(call.services.shop), req.route_params["trigger"]
+        return reply(hook_to_paste(room, call.partition, name, trigger, str(host) if host else None).json_object())
 
     return _on_task(req, Role.CONTRIBUTOR, use)
 
@@ -106,9 +123,11 @@ def _on_task(
     return arm_registry(req, role, named)
 
 
-def _arm_timers(call: RegistryCall, name: str) -> None:
-    """Let schedules follow a change; a failure here is answered, so that the client repeats the change."""
-    arm(open_scheduler(call.services.shop), call.partition, name)
+def _arm_triggers(call: RegistryCall, name: str) -> None:
+    """Let triggers follow a change; a failure here is answered, so that the client repeats the change."""
+    shop = call.services.shop
+    arm(open_scheduler(shop), call.partition, name)
+    follow(open_watching(shop), call.partition, name)
 
 
 def _setting(call: RegistryCall) -> Setting:

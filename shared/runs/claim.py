@@ -171,13 +171,24 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     """Answer a short-lived login of the run's registry.
 
     Raises Superseded when the run is no longer the builder's, Forbidden for a repository to push that is not
-    the run's.
+    the run's. A run that is not trusted gets a login that can pull what its task's images stand on, and no more.
     """
-    run = own_run(shop, bearer)
+    run, registry = own_run(shop, bearer), shop.registry(bearer.registry)
+    if run.is_untrusted:
+        known = _known_bases(shop, run)
+        pull = tuple(name for name in request.pull if name in known)
+        return shop.issue_login(registry, pull, ()) if pull else RegistryLogin(registry=registry.login_server)
     foreign = sorted(name for name in set(request.push) if not run.may_push(name))
     if foreign:
         raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
-    return shop.issue_login(shop.registry(run.registry), request.pull, request.push)
+    return shop.issue_login(registry, request.pull, request.push)
+
+
+def _known_bases(shop: Workshop, run: Run) -> set[str]:
+    """Answer the repositories of the run's registry that images of its task stood on when they were trusted."""
+    task = shop.tasks.find(run.registry, run.task or "")
+    own = shop.registry(run.registry).login_server
+    return {image.repository for image in (task.base_images if task else ()) if image.registry == own}
 
 
 def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:

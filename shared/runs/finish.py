@@ -63,7 +63,7 @@ def close(shop: Workshop, run: Run) -> None:
 
     What the images of a task's successful run stand on is noted on the task before that.
     """
-    if run.task and run.status is Status.SUCCEEDED:
+    if run.task and run.status is Status.SUCCEEDED and not run.is_untrusted:
         record_dependencies(shop.tasks, run.registry, run.task, run.id, run.base_images)
     complete_log(shop, run)
     shop.on_end(run)

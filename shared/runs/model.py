@@ -75,6 +75,8 @@ class Run(BaseModel):
     requester: Requester
     agent_pool: str | None = None
     is_archived: bool = False
+    is_untrusted: bool = False
+    """Whether a stranger wrote what it builds: it gets no secrets and publishes nothing."""
     push_repositories: tuple[str, ...] = ()
     """Repositories of the run's own registry that it may publish to; ANY_REPOSITORY stands for all."""
     group: str | None = None

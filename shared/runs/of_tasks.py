@@ -10,7 +10,7 @@ from shared.runs.context import Workshop
 from shared.runs.model import Run
 from shared.runs.submit import SLIPWAY, Origin, submit
 from shared.settings import RegistrySettings
-from shared.tasks.requests import request_of
+from shared.tasks.requests import request_of, without_privileges
 
 UNCHANGED = Overrides()
 
@@ -25,6 +25,8 @@ class Order:
     agent_pool: str | None = None
     log_template: str | None = None
     is_archived: bool = False
+    is_untrusted: bool = False
+    """Whether a stranger wrote what is built: the run gets none of the task's secrets and publishes nothing."""
     dispatches: bool = True
     """Whether the run is dispatched at once; who queues many dispatches once, afterwards."""
 
@@ -46,12 +48,14 @@ def run_task(shop: Workshop, registry: RegistrySettings, task: str, order: Order
     if not content.task.is_enabled:
         raise Conflict(f"The task '{task}' is disabled; enable it before it is run.", code="TaskDisabled")
     request = request_of(content.task.name, content.full, order.overrides)
+    if order.is_untrusted:
+        request = without_privileges(request)
     changes = {
         "agent_pool_name": order.agent_pool or request.agent_pool_name,
         "log_template": order.log_template or request.log_template,
         "is_archive_enabled": order.is_archived,
     }
-    origin = Origin(content.task.name, order.cause, order.overrides.update_trigger_token)
+    origin = Origin(content.task.name, order.cause, order.overrides.update_trigger_token, order.is_untrusted)
     return submit(
         shop,
         registry,

@@ -24,6 +24,8 @@ def read_secrets(
     vault raises for the first secret that cannot be read.
     """
     run = own_run(shop, bearer)
+    if run.is_untrusted:
+        raise Forbidden(f"The run {run.id} builds what a stranger wrote and so has no secrets.")
     if isinstance(open_request(shop, run), DockerBuildRequest):
         raise Forbidden(f"The run {run.id} executes no task and so has no secrets.")
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="secrets")

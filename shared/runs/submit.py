@@ -25,6 +25,8 @@ from shared.runs.sources import check_location
 from shared.settings import RegistrySettings
 
 _ID_ATTEMPTS = 30
+_TAGS = "refs/tags/"
+"""How the `branchName` of a run begins that is for a tag: the published API has no member for one."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -41,6 +43,7 @@ class Origin:
     task: str | None = None
     cause: Cause = MANUAL
     update_trigger_token: str | None = None
+    is_untrusted: bool = False
 
 
 QUICK = Origin()
@@ -138,6 +141,7 @@ def _new_run(shop: Workshop, registry: RegistrySettings, draft: _Draft, later: i
         requester=Requester(name=draft.caller.name, kind=draft.caller.kind),
         agent_pool=request.agent_pool_name,
         is_archived=request.is_archive_enabled,
+        is_untrusted=origin.is_untrusted,
     )
     return run.model_copy(update={"push_repositories": _push_repositories(registry, run, request)})
 
@@ -149,6 +153,8 @@ def _run_type(request: QuickRunRequest, cause: Cause) -> str:
 
 
 def _push_repositories(registry: RegistrySettings, run: Run, request: QuickRunRequest) -> tuple[str, ...]:
+    if run.is_untrusted:
+        return ()
     if not isinstance(request, DockerBuildRequest):
         return (ANY_REPOSITORY,)  # what a task file pushes is known only to the builder that renders it
     variables = run_variables(registry, run)
@@ -167,6 +173,8 @@ def _foreign(request: QuickRunRequest) -> tuple[str, ...]:
 def run_variables(registry: RegistrySettings, run: Run) -> RunVariables:
     """Answer the values behind `{{.Run.X}}` of a run."""
     source = run.cause.source_trigger
+    ref = (source and source.branch_name) or ""
+    is_tag = ref.startswith(_TAGS)
     return RunVariables(
         id=run.id,
         registry=registry.login_server,
@@ -174,7 +182,8 @@ def run_variables(registry: RegistrySettings, run: Run) -> RunVariables:
         date=f"{run.created:%Y%m%d-%H%M%S}z",
         task_name=run.task or "",
         commit=(source and source.commit_id) or "",
-        branch=(source and source.branch_name) or "",
+        branch="" if is_tag else ref,
+        git_tag=ref.removeprefix(_TAGS) if is_tag else "",
         repository=(source and source.repository_url) or "",
         triggered_by="" if run.cause.is_manual else run.cause.kind.value,
     )

@@ -29,6 +29,7 @@ TABLES = (
     "deps",
     "taskdeps",
     "pending",
+    "watches",
 )
 CONTAINERS = ("sources", "logs", "requests", "results")
 QUEUES = ("dispatch", "git-deliveries", "registry-events", "base-images")
@@ -52,6 +53,7 @@ class Storage:
     dependents: Table
     dependencies: Table
     pending: Table
+    watches: Table
     blobs: Blobs
     dispatch: Queue
     git_deliveries: Queue
@@ -84,6 +86,7 @@ def open_storage(settings: Settings) -> Storage:
         dependents=Table(tables.get_table_client("deps")),
         dependencies=Table(tables.get_table_client("taskdeps")),
         pending=Table(tables.get_table_client("pending")),
+        watches=Table(tables.get_table_client("watches")),
         blobs=room,
         dispatch=_queue(queues, "dispatch"),
         git_deliveries=_queue(queues, "git-deliveries"),

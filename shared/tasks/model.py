@@ -92,6 +92,24 @@ class SourceRepository(Shape):
     source_control_auth_properties: SourceControlAuth | None = None
 
 
+Patterns = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...], Field(max_length=MAX_TRIGGERS)]
+
+
+class GitRules(Shape):
+    """What a source trigger asks beyond ACR Tasks: `triggers.git.matching.GitTrigger` says what each member means."""
+
+    branches: Patterns = ()
+    tags: Patterns = ()
+    paths: Patterns = ()
+    ignored_paths: Patterns = ()
+    actors: Patterns = ()
+    honours_skip: bool = False
+    ignores_drafts: bool = False
+    allows_forks: bool = False
+    supersedes: bool = False
+    """Whether a newer push cancels the runs of the same branch, tag or pull request that still wait."""
+
+
 class SourceTrigger(Shape):
     """Runs for commits and pull requests of a repository."""
 
@@ -99,6 +117,7 @@ class SourceTrigger(Shape):
     status: Status = Enabled.ENABLED
     source_trigger_events: tuple[Annotated[SourceEvent, one_of("commit", "pullrequest")], ...] = Field(max_length=10)
     source_repository: SourceRepository
+    rules: GitRules | None = None
 
 
 class TimerTrigger(Shape):

@@ -1,6 +1,6 @@
 """A task, and what one run of it does differently, as a run request. Pure."""
 
-from shared.arm.parts import Argument, Arguments
+from shared.arm.parts import Argument, Arguments, Credentials
 from shared.arm.requests import (
     DockerBuildRequest,
     EncodedTaskRunRequest,
@@ -57,6 +57,20 @@ def request_of(name: str, spec: TaskSpec, overrides: Overrides) -> QuickRunReque
                 "values": overridden(step.values, overrides.values),
             }
             return EncodedTaskRunRequest.model_validate(common | own)
+
+
+def without_privileges(request: QuickRunRequest) -> QuickRunRequest:
+    """Answer a run request without secrets, tokens and logins, which publishes nothing."""
+    kept: dict[str, object] = {"context_access_token": None, "credentials": Credentials()}
+    if isinstance(request, DockerBuildRequest):
+        kept |= {"is_push_enabled": False, "arguments": _open(request.arguments)}
+    else:
+        kept["values"] = _open(request.values)
+    return request.model_copy(update=kept)
+
+
+def _open(arguments: Arguments) -> Arguments:
+    return tuple(argument for argument in arguments if not argument.is_secret)
 
 
 def overridden(own: Arguments, others: Arguments) -> Arguments:

@@ -1,11 +1,14 @@
 """Whether two addresses name the same repository, in whatever form they are written."""
 
+import hashlib
 import re
 from urllib.parse import unquote, urlsplit
 
 from shared.triggers.git.events import Repository
 
 _SCP = re.compile(r"^[^/@:]+@[^/:]+:(?P<path>.*)$")
+_HTTPS = 443
+_AZURE_HOST, _AZURE_OLD_HOST = "dev.azure.com", ".visualstudio.com"
 _AZURE_MARK = "_git"
 _AZURE_SSH_MARK = "v3"
 
@@ -33,6 +36,22 @@ def repository_path(address: str) -> str:
     if scp and parts[:1] == [_AZURE_SSH_MARK]:
         return "/".join(parts[-2:])
     return "/".join(parts)
+
+
+def repository_key(address: str) -> str:
+    """Answer 32 hexadecimal digits for a repository: the same for all addresses of it at one host.
+
+    Logins, fragments and `.git` do not count; organizations of Azure DevOps have two hosts each.
+    """
+    path = repository_path(address)
+    try:
+        parts = urlsplit(address)
+        host, port = (parts.hostname or "").lower(), parts.port or _HTTPS
+    except ValueError:
+        host, port = "", 0
+    if host == _AZURE_HOST:
+        host = unquote(parts.path).lower().strip("/").partition("/")[0] + _AZURE_OLD_HOST
+    return hashlib.sha256(f"{host}:{port}/{path}".encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def is_of(repository: Repository, address: str) -> bool:

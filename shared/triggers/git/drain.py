@@ -31,14 +31,6 @@ class EventListener(Protocol):
         ...
 
 
-class Unheard:
-    """Nobody follows events yet."""
-
-    def on_event(self, registry: str, hook: Hook, event: Event, key: str) -> None:
-        """Note the event in the log."""
-        _LOG.debug("nothing follows %s of hook %s in %s (%s)", event.kind, hook.id, registry, key)
-
-
 class Drain:
     """Hands the events of a registry's deliveries on; in one process once at a time. Thread-safe."""
 

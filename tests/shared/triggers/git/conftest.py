@@ -4,14 +4,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from azure.data.tables import TableServiceClient
 
+from shared.access.builder_tokens import BuilderTokens
 from shared.access.keys import Keys
+from shared.container_groups.pool import GroupPool
+from shared.container_groups.service import GroupState
+from shared.container_groups.spec import GroupRequest
 from shared.errors import SlipwayError, Unavailable
-from shared.storage import Table
+from shared.grant import RegistryLogin
+from shared.runs.context import Workshop
+from shared.runs.store import RunStore
+from shared.settings import RegistrySettings, Settings
+from shared.storage import Table, open_storage
 from shared.triggers.git.announcing import Announcer
 from shared.triggers.git.deliveries import DeliveryStore
 from shared.triggers.git.drain import Drain
@@ -19,6 +27,7 @@ from shared.triggers.git.events import Event, HostKind
 from shared.triggers.git.hooks import Hook, HookStore, KnownHooks
 from shared.triggers.git.receive import Desk, Receipt, receive
 from tests.shared.triggers.git.payloads import Request, signed
+from tests.shared.triggers.git.yard import Yard, open_yard
 
 _NUMBERS = count(1)
 REGISTRY = "localreg"
@@ -107,3 +116,54 @@ def office(azurite: Connected) -> Iterator[Office]:
     )
     announcer.wait(5)
     service.close()
+
+
+class Nowhere:
+    """Container Instances, of which nobody asks for anything: there is no slot, so every run waits."""
+
+    def start(self, request: GroupRequest) -> None:
+        raise AssertionError(f"nobody starts {request.name} here")
+
+    def state(self, name: str) -> GroupState:
+        assert name
+        return GroupState.ABSENT
+
+    def delete(self, name: str) -> None:
+        assert name
+
+    def names(self) -> list[str]:
+        return []
+
+
+def _no_login(registry: RegistrySettings, pull: tuple[str, ...], push: tuple[str, ...]) -> RegistryLogin:
+    raise AssertionError(f"nobody logs in to {registry.name} for {pull} or {push} here")
+
+
+@pytest.fixture
+def yard(azurite: Connected) -> Yard:
+    """Answer tasks of a registry of its own; no run finds a builder."""
+    name = f"yards{next(_NUMBERS)}"
+    registry = RegistrySettings(
+        id=f"/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/{name}",
+        login_server=f"{name}.slipway.test",
+        location="local",
+    )
+    values: dict[str, Any] = {
+        "storage_connection": azurite.connection,
+        "registries": (registry,),
+        "public_url": "https://slipway.example",
+        "run_concurrency": 0,
+    }
+    known = Settings.model_construct(**values)
+    now, storage, tokens = [datetime.now(UTC)], open_storage(known), BuilderTokens(b"k" * 32)
+    shop = Workshop(
+        settings=known,
+        storage=storage,
+        store=RunStore(storage.runs),
+        pool=GroupPool(storage.groups, Nowhere(), tokens, lambda: now[0]),  # type: ignore[arg-type] # the double
+        keys=Keys(bytes(32)),
+        tokens=tokens,
+        issue_login=_no_login,
+        clock=lambda: now[0],
+    )
+    return open_yard(shop, registry, now)

@@ -1,0 +1,174 @@
+"""Looks at the branches that tasks watch, and makes the runs of pushes of which no delivery told.
+
+A line is read before the repository is asked and moves by ETag, so whatever a delivery says meanwhile wins. The
+first look at a branch only notes where it is. A look knows neither who pushed nor which files: triggers for certain
+actors start nothing by it, path filters are passed.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from shared.contexts import GitContext
+from shared.errors import NotFound, SlipwayError
+from shared.runs.causes import CauseKind
+from shared.runs.context import Workshop
+from shared.storage import Row
+from shared.triggers.git.events import BRANCHES
+from shared.triggers.git.lines import Line, Owed, seen
+from shared.triggers.git.matching import is_legal_ref
+from shared.triggers.git.patterns import matches_any
+from shared.triggers.git.starting import Starter, Subject, Wanted
+from shared.triggers.git.triggers import token_of, watched
+from shared.triggers.git.watches import Watch, WatchStore
+
+WORK = timedelta(seconds=50)
+"""Longest that one round begins new looks."""
+_THREADS = 8
+_MOST_BRANCHES = 100
+"""Of one trigger: globs may cover more."""
+_OFF = "off"
+"""In place of what a look was for, while a task has nothing to look for."""
+_LOG = logging.getLogger(__name__)
+
+type _Lines = Mapping[tuple[str, str], tuple[Line, Row | None]]
+ReadRefs = Callable[[GitContext, str | None], Mapping[str, str]]
+"""Answers the commit of each ref for (repository, access token); raises SlipwayError with a sentence."""
+
+
+@dataclass(frozen=True)
+class Lookout:
+    """What looks are taken with."""
+
+    shop: Workshop
+    watches: WatchStore
+    starter: Starter
+    read_refs: ReadRefs
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """A branch as it was known before the repository was asked, and the commit where it is."""
+
+    line: Line
+    row: Row | None
+    commit: str
+
+
+def look_around(lookout: Lookout, registry: str, minutes: int) -> None:
+    """Look at the repositories of a registry whose minute it is: each every `minutes`, a new one at once."""
+    began = lookout.shop.clock()
+
+    def look(watch: Watch) -> None:
+        if lookout.shop.clock() > began + WORK:
+            return
+        try:
+            look_at(lookout, watch)
+        except SlipwayError:
+            _LOG.exception("the repository of task %s in %s is looked at again later", watch.task, registry)
+
+    due = [watch for watch in lookout.watches.of_registry(registry) if _is_due(watch, began, minutes)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(look, due))
+
+
+def _is_due(watch: Watch, now: datetime, minutes: int) -> bool:
+    if not watch.looked and not watch.fault:
+        return True
+    return int(now.timestamp()) // 60 % minutes == int(watch.repository, 16) % minutes
+
+
+def look_at(lookout: Lookout, watch: Watch) -> None:
+    """Look at one repository for one task."""
+    try:
+        content = lookout.shop.tasks.read(watch.registry, watch.task)
+    except NotFound:
+        return
+    subjects = [
+        Subject(content.task, one)
+        for one in watched(content.task.properties)
+        if one.repository == watch.repository and one.trigger.is_enabled and one.trigger.on_commit
+    ]
+    if not content.task.is_enabled or not subjects:
+        if watch.looked != _OFF:
+            lookout.watches.note(watch, looked=_OFF, fault="")
+        return
+    looked = _fingerprint(subjects)
+    known = lookout.watches.lines(watch.registry, watch.task)
+    first = subjects[0].watch
+    try:
+        refs = lookout.read_refs(first.context, token_of(content.full, first.trigger.name))
+    except SlipwayError as fault:
+        _note_fault(lookout, watch, subjects[0], fault)
+        return
+    for subject in subjects:
+        for one in _branches(subject, known, refs):
+            notes_only = watch.looked not in {looked, ""} or not (watch.looked or one.line.commit)
+            _compare(lookout, subject, one, notes_only=notes_only)
+    if (watch.looked, watch.fault) != (looked, ""):
+        lookout.watches.note(watch, looked=looked, fault="")
+
+
+def _fingerprint(subjects: Iterable[Subject]) -> str:
+    """Answer what makes two looks look for the same branches."""
+    told = [[one.trigger, one.watch.trigger.branch, *one.watch.trigger.branches] for one in subjects]
+    return hashlib.sha256(json.dumps(told).encode(errors="replace")).hexdigest()
+
+
+def _branches(subject: Subject, known: _Lines, refs: Mapping[str, str]) -> Iterator[_Branch]:
+    """Answer the branches that a trigger watches and the repository has."""
+    exact, globs = BRANCHES + subject.watch.trigger.branch, subject.watch.trigger.branches
+    others = (ref for ref in refs if ref.startswith(BRANCHES) and ref != exact and is_legal_ref(ref))
+    covered = (ref for ref in others if matches_any(globs, ref.removeprefix(BRANCHES)))
+    for ref in (*([exact] if exact in refs else []), *islice(covered, _MOST_BRANCHES)):
+        line, row = known.get((subject.trigger.lower(), ref), (Line(trigger=subject.trigger, name=ref), None))
+        yield _Branch(line, row, refs[ref])
+
+
+def _compare(lookout: Lookout, subject: Subject, branch: _Branch, *, notes_only: bool) -> None:
+    commit, line = branch.commit, branch.line
+    if line.owed is None:
+        request = subject.request("look", line.name, line.commit, commit, line.request)
+        moved = seen(line, commit, request)
+        if moved is None:
+            return
+        if notes_only or subject.watch.trigger.actors:
+            moved = moved.model_copy(update={"owed": None, "started": line.started, "found": line.found})
+        if not lookout.watches.write(subject.registry, subject.task.key, moved, branch.row):
+            return
+        line = moved
+        if subject.watch.trigger.actors and not notes_only:
+            reason = "No delivery told of it, and who pushed cannot be seen: the trigger is for certain actors only."
+            lookout.starter.refuse(subject, f"{line.name.removeprefix(BRANCHES)} at {commit[:12]}", reason)
+    if line.owed is not None:
+        _pay(lookout, subject, line, line.owed)
+
+
+def _pay(lookout: Lookout, subject: Subject, line: Line, owed: Owed) -> None:
+    """Make the run that a line owes."""
+    wanted = Wanted(
+        kind=CauseKind.COMMIT,
+        host=subject.watch.host,
+        commit=owed.commit,
+        branch=line.name.removeprefix(BRANCHES),
+        request=owed.request,
+        reason="The branch has moved, as a look at the repository found; no delivery of its host told of it.",
+    )
+    lookout.starter.make(subject, line, wanted, supersedes=subject.watch.supersedes)
+    lookout.watches.change(
+        subject.registry,
+        subject.task.key,
+        line,
+        lambda one: one.model_copy(update={"owed": None}) if one.owed == owed else one,
+    )
+
+
+def _note_fault(lookout: Lookout, watch: Watch, subject: Subject, fault: SlipwayError) -> None:
+    """Record a fault when it is a new one: it may come again every few minutes."""
+    if watch.fault != fault.message and lookout.watches.note(watch, looked=watch.looked, fault=fault.message):
+        lookout.starter.refuse(subject, "a look at the repository", f"Its branches could not be read: {fault.message}")
