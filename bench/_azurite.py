@@ -1,4 +1,4 @@
-"""An Azurite of a benchmark's own, on disk, ended with it."""
+"""An Azurite of a benchmark's own, ended with it."""
 
 import base64
 import os
@@ -17,14 +17,18 @@ _PATIENCE = 30
 
 
 @contextmanager
-def azurite_account(folder: Path) -> Iterator[str]:
-    """Run an Azurite that keeps its data in `folder`; gives the connection string of an account of its own."""
+def azurite_account(folder: Path | None) -> Iterator[str]:
+    """Run an Azurite that keeps its data in `folder`; gives the connection string of an account of its own.
+
+    Without a folder it keeps them in memory: on disk it writes its whole database anew every few seconds.
+    """
     program = os.environ.get("AZURITE_JS") or str(azurite.ensure(cache()))
     ports = {name: _free_port() for name in ("blob", "queue", "table")}
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     flags = [text for name, port in ports.items() for text in (f"--{name}Port", str(port))]
+    flags += ["--location", str(folder)] if folder else ["--inMemoryPersistence"]
     process = subprocess.Popen(
-        ["node", program, "--silent", "--location", str(folder), "--disableTelemetry", "--skipApiVersionCheck", *flags],
+        ["node", program, "--silent", "--disableTelemetry", "--skipApiVersionCheck", *flags],
         env={**os.environ, "AZURITE_ACCOUNTS": f"slipway:{key}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
