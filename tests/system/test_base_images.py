@@ -1,0 +1,184 @@
+"""Base images and the tasks that follow them, by the real az and real images: change the base, find the new value."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from devstack.stack import credentials, names
+
+if TYPE_CHECKING:
+    from tests.system.conftest import Stack
+
+pytestmark = pytest.mark.slow
+_PATIENCE = 150
+
+
+class Yard:
+    """Images that say on what they were built, and the tasks that build them."""
+
+    def __init__(self, stack: "Stack", folder: Path) -> None:
+        self.stack = stack
+        self.folder = folder
+        self.made: list[str] = []
+
+    def base(self, image: str, value: str) -> None:
+        """Build a base image that holds a value, by `az acr build`."""
+        context = self.folder / image.replace("/", "_").replace(":", "_")
+        context.mkdir(exist_ok=True)
+        (context / "Dockerfile").write_text(
+            f"FROM {self.stack.login_server}/base/busybox:1.35\nRUN echo {value} > /value\n"
+        )
+        said = self.stack.build(context, "-t", image)
+        assert said.code == 0, said.out + said.err
+
+    def task(self, name: str, product: str, dockerfile: list[str], *arguments: str) -> None:
+        """Make a task that builds a Dockerfile and pushes it, and run it once."""
+        written = "; ".join(f"echo '{line}' >> Dockerfile" for line in dockerfile)
+        text = (
+            f'version: v1.1.0\nsteps:\n  - cmd: $Registry/base/busybox:1.35 sh -c "{written}"\n'
+            f'  - build: -t $Registry/{product} .\n  - push: ["$Registry/{product}"]\n'
+        )
+        file = self.folder / f"{name}.yaml"
+        file.write_text(text)
+        said = self.az("create", "-n", name, "-f", str(file), "-c", "/dev/null", *arguments)
+        self.made.append(name)
+        assert '"baseImageTriggerType"' in said
+        assert "was successful after" in self.az("run", "-n", name)
+
+    def az(self, command: str, *arguments: str) -> str:
+        said = self.stack.az("acr", "task", command, "-r", names.REGISTRY, *arguments)
+        assert said.code == 0, said.out + said.err
+        return said.out
+
+    def image(self, name: str, line: str = "") -> list[str]:
+        login = f"{self.stack.login_server}/{name}"
+        return [f"FROM {login}", f"RUN cat /value{line}"]
+
+    def runs(self, task: str) -> list[dict[str, Any]]:
+        """List the runs of a task that base images have started, oldest first."""
+        with self.stack.http("reader") as client:
+            found = client.get(f"{self.stack.registry_url}/runs", params={"$filter": f"TaskName eq '{task}'"})
+        runs = [run["properties"] for run in found.raise_for_status().json()["value"]]
+        return [run for run in reversed(runs) if "imageUpdateTrigger" in run]
+
+    def wait_for_run(self, task: str, number: int = 1) -> dict[str, Any]:
+        """Wait until so many runs have ended, and answer the last one."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            runs = self.runs(task)
+            if len(runs) >= number and runs[number - 1]["status"] not in {"Queued", "Started", "Running"}:
+                return runs[number - 1]
+            time.sleep(0.5)
+        pytest.fail(f"no run {number} of {task} within {_PATIENCE} s: {self.explain(task)}")
+
+    def explain(self, task: str) -> dict[str, Any]:
+        with self.stack.http("reader") as client:
+            told: dict[str, Any] = (
+                client.get(f"{self.stack.registry_url}/tasks/{task}/explain").raise_for_status().json()
+            )
+        return told
+
+    def log(self, run: dict[str, Any]) -> str:
+        return self.stack.az("acr", "task", "logs", "-r", names.REGISTRY, "--run-id", run["runId"]).out
+
+    def digest(self, image: str) -> str:
+        return self.stack.read_back(image).digest
+
+
+@pytest.fixture
+def yard(stack: "Stack", tmp_path: Path) -> Iterator[Yard]:
+    yard = Yard(stack, tmp_path)
+    yield yard
+    with stack.http("owner") as client:
+        for name in yard.made:
+            assert client.delete(f"{stack.registry_url}/tasks/{name}").status_code == 200
+
+
+def test_a_task_is_run_when_its_base_image_changes_and_stands_on_the_new_one(yard: Yard) -> None:
+    yard.base("follow/base:1", "one")
+    yard.task("follower", "follow/app:1", yard.image("follow/base:1"))
+    yard.base("follow/base:1", "two")
+    run = yard.wait_for_run("follower")
+
+    assert run["status"] == "Succeeded"
+    assert run["runType"] == "AutoRun"
+    (image,) = run["imageUpdateTrigger"]["images"]
+    digest = yard.digest("follow/base:1")
+    assert image == {
+        "registry": yard.stack.login_server, "repository": "follow/base", "tag": "1", "digest": digest,
+    }  # fmt: skip
+    assert re.search(r"^two\r?$", yard.log(run), re.MULTILINE)
+    listed = yard.az("list-runs", "-n", "follower", "-o", "table")
+    assert re.search(rf"{run['runId']}\s+follower\s+linux\s+Succeeded\s+Image Update", listed)
+    shown = yard.az("show", "-n", "follower")
+    assert digest in shown
+    told = yard.explain("follower")
+    assert told["decisions"][0]["verdict"] == "started"
+    (base,) = told["baseImages"]
+    assert (base["type"], base["repository"], base["digest"], base["generation"]) == (
+        "Runtime", "follow/base", digest, 1,
+    )  # fmt: skip
+    assert base["isFollowed"]
+
+
+def test_a_build_time_stage_is_followed_by_a_trigger_of_type_all(yard: Yard) -> None:
+    yard.base("stages/sdk:1", "one")
+    login = yard.stack.login_server
+    stages = [
+        f"FROM {login}/stages/sdk:1 AS sdk",
+        f"FROM {login}/base/busybox:1.35",
+        "COPY --from=sdk /value /value",
+        "RUN cat /value",
+    ]
+    yard.task("alltask", "stages/all:1", stages, "--base-image-trigger-type", "All")
+    yard.task("runtimetask", "stages/runtime:1", stages)
+    yard.base("stages/sdk:1", "two")
+    run = yard.wait_for_run("alltask")
+    assert re.search(r"^two\r?$", yard.log(run), re.MULTILINE)
+    assert yard.runs("runtimetask") == []
+    assert yard.explain("runtimetask")["decisions"][0]["verdict"] == "suppressed"
+
+
+def test_a_chain_of_three_is_rebuilt_in_order_each_once(yard: Yard) -> None:
+    yard.base("chain/base:1", "one")
+    yard.task("chainmiddle", "chain/middle:1", yard.image("chain/base:1"))
+    yard.task("chainapp", "chain/app:1", yard.image("chain/middle:1"))
+    yard.base("chain/base:1", "two")
+    app = yard.wait_for_run("chainapp")
+    assert re.search(r"^two\r?$", yard.log(app), re.MULTILINE)
+    (middle,) = yard.runs("chainmiddle")
+    assert middle["status"] == "Succeeded"
+    assert middle["finishTime"] <= app["startTime"]
+    assert len(yard.runs("chainapp")) == 1
+    assert app["imageUpdateTrigger"]["images"][0]["digest"] == yard.digest("chain/middle:1")
+
+
+def test_events_are_hints_in_every_shape_and_only_with_the_token(stack: "Stack") -> None:
+    token = credentials.load_or_create(stack.target.layout).events_token
+    event = {
+        "id": "1", "action": "push", "request": {"host": stack.login_server},
+        "target": {"repository": "nobody/stands-on-this", "tag": "1", "digest": f"sha256:{'0' * 64}"},
+    }  # fmt: skip
+    grid = {
+        "id": "1", "topic": names.REGISTRY_ID, "subject": "a:1", "eventTime": "2026-11-21T00:00:00Z",
+        "eventType": "Microsoft.ContainerRegistry.ImagePushed", "dataVersion": "1.0", "data": event,
+    }  # fmt: skip
+    cloud = {
+        "id": "1", "source": names.REGISTRY_ID, "type": "Microsoft.ContainerRegistry.ImagePushed",
+        "time": "2026-11-21T00:00:00Z", "specversion": "1.0", "data": event,
+    }  # fmt: skip
+    url = f"{stack.target.ports.public_url}/registry-events"
+    with stack.http() as client:
+        for body in (event, {"events": [event]}, [grid], cloud):
+            answer = client.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
+            assert (answer.status_code, answer.json()) == (200, {"tracked": 0, "ignored": 0})
+        assert client.post(f"{url}/{token}", json=event).status_code == 200
+        assert client.post(f"{url}/wrong", json=event).status_code == 401
+        assert client.post(url, json=event).status_code == 401
+        hook = f"{stack.target.ports.public_url}/runtime/webhooks/eventgrid?functionName=registry_events_grid"
+        for body in ([grid, grid], cloud):
+            assert client.post(hook, json=body, headers={"aeg-event-type": "Notification"}).status_code == 202
