@@ -105,6 +105,7 @@ param networkRange string = '10.90.0.0/24'
 @description('Addresses (CIDR) from which the vault is reached although the network is private, such as the deployer\'s own.')
 param allowedAddresses string[] = []
 
+@secure()
 @description('Further app settings, and others in place of those made here: names of docs/settings.md with texts as values.')
 param settings object = {}
 
@@ -114,9 +115,14 @@ param tags object = {}
 var token = uniqueString(subscription().id, environmentName, location)
 var allTags = union(tags, { 'azd-env-name': environmentName })
 var newRegistry = { name: 'cr${token}', resourceGroup: 'rg-${environmentName}' }
-var served = empty(registries) ? [newRegistry] : registries
-var usualAudience = environment().authentication.audiences[0]
-var acceptedAudiences = empty(audiences) ? [usualAudience, environment().resourceManager] : audiences
+// Neither type has all that the other has.
+var served = any(empty(registries) ? [newRegistry] : registries)
+var entra = environment().authentication.loginEndpoint
+// az writes the tenant behind it as it stands, and Entra knows no path with two slashes.
+var authority = endsWith(entra, '/') ? substring(entra, 0, length(entra) - 1) : entra
+var azsAudience = environment().authentication.audiences[0]
+var audience = empty(audiences) ? azsAudience : audiences[0]
+var acceptedAudiences = empty(audiences) ? [azsAudience, environment().resourceManager] : audiences
 var deployerMayAll = empty(principalId) ? [] : [{ principal: principalId, role: 'contributor', registry: '*' }]
 
 resource home 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -296,17 +302,15 @@ output SLIPWAY_VAULT string = vault.outputs.name
 output SLIPWAY_REGISTRY_NAMES string = join(map(served, one => one.name), ' ')
 output SLIPWAY_BUILDER_REGISTRY string = empty(builderImage) ? imageRegistry!.outputs.name : ''
 output SLIPWAY_BUILDER_IMAGE_TAG string = builderImageTag
-output SLIPWAY_AUDIENCE string = acceptedAudiences[0]
 
 @description('What makes az of a user speak to this deployment: a cloud of its own, beside the ones it knows.')
 output SLIPWAY_AZ_RECIPE string = join(
   [
     'az cloud register --name Slipway --skip-endpoint-discovery'
     '--endpoint-resource-manager ${app.outputs.url}'
-    '--endpoint-management ${acceptedAudiences[0]}'
-    '--endpoint-active-directory ${environment().authentication.loginEndpoint}'
-    '--endpoint-active-directory-resource-id ${acceptedAudiences[0]}'
-    '--endpoint-microsoft-graph-resource-id ${environment().graph}'
+    '--endpoint-management ${audience}'
+    '--endpoint-active-directory ${authority}'
+    '--endpoint-active-directory-resource-id ${audience}'
     '--suffix-acr-login-server-endpoint ${environment().suffixes.acrLoginServer}'
     '--suffix-keyvault-dns ${environment().suffixes.keyvaultDns}'
     '--suffix-storage-endpoint ${environment().suffixes.storage}'

@@ -29,6 +29,8 @@ from infra.checker.bicep import (
 )
 from infra.checker.findings import Finding, Tree
 
+type Access = Callable[[Expression], Expression]
+
 _KINDS = {
     "parameter_declaration": Kind.PARAMETER,
     "variable_declaration": Kind.VARIABLE,
@@ -41,6 +43,7 @@ _KINDS = {
 _ESCAPES = {"\\\\": "\\", "\\'": "'", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\$": "$"}
 _ESCAPE = re.compile(r"\\(?:u\{|.)")
 _LITERALS = {"true": True, "false": False, "null": None}
+_LOOSE = frozenset({"ternary_expression", "binary_expression", "unary_expression", "lambda_expression"})
 _VALUELESS = frozenset({"comment", "diagnostic_comment"})
 
 
@@ -175,13 +178,63 @@ def _array(node: Node) -> Items:
     return Items(_line(node), _all(_children(node)))
 
 
-def _member(node: Node) -> Member:
-    base, member = _children(node)
-    return Member(_line(node), _expression(base), _source(member))
+def _accessed(node: Node) -> Expression:
+    """Read a member, an index or a call; called as a plain function it is whole by itself."""
+    return _on(node, lambda whole: whole)
 
 
-def _index(node: Node) -> Index:
-    return Index(_line(node), *_all(_children(node)))
+def _on(node: Node, access: Access) -> Expression:
+    """Read what is accessed, and put the access where it belongs.
+
+    The grammar takes `a ? b : c.d` for `(a ? b : c).d`, and so with every operator and lambda.
+    """
+    step = _step(node)
+    if step is not None:
+        base, inner = step
+        return _on(base, lambda of: access(inner(of)))
+    if node.type not in _LOOSE:
+        return access(_expression(node))
+    *before, last = _children(node)
+    tail = _on(last, access)
+    match node.type:
+        case "ternary_expression":
+            condition, first = _all(before)
+            return Choice(_line(node), condition, first, tail)
+        case "lambda_expression":
+            return Binding(_line(node), tuple(one.name for one in _names(before[0])), None, tail)
+        case _:
+            return Operation(_line(node), (*_all(before), tail))
+
+
+def _step(node: Node) -> tuple[Node, Access] | None:
+    """Take the outermost access off: what it is of, and how it is made."""
+    line, children = _line(node), _children(node)
+    match node.type:
+        case "member_expression":
+            return children[0], lambda of: Member(line, of, _source(children[-1]))
+        case "subscript_expression":
+            return children[0], lambda of: Index(line, of, _expression(children[-1]))
+        case "call_expression" if children[0].type == "member_expression":
+            base, function = _children(children[0])
+            return base, lambda of: Call(line, _source(function), of, _arguments(node))
+        case _:
+            return None
+
+
+def _call(node: Node) -> Expression:
+    if _step(node) is not None:
+        return _accessed(node)
+    return Call(_line(node), _source(_children(node)[0]), None, _arguments(node))
+
+
+def _arguments(call: Node) -> tuple[Expression, ...]:
+    arguments = _children(call)[-1]
+    return _all(_children(arguments)) if arguments.type == "arguments" else ()
+
+
+def _parenthesized(node: Node) -> Expression:
+    inside = _all(_children(node))
+    return inside[0] if len(inside) == 1 else Operation(_line(node), inside)
 
 
 def _choice(node: Node) -> Choice:
@@ -214,15 +267,6 @@ def _property(node: Node) -> Property:
     return Property(_line(node), _source(key), (), _expression(value))
 
 
-def _call(node: Node) -> Call:
-    callee, arguments = _children(node)[0], _children(node)[-1]
-    inside = tuple(map(_expression, _children(arguments))) if arguments.type == "arguments" else ()
-    if callee.type == "member_expression":
-        member = _children(callee)
-        return Call(_line(node), _source(member[-1]), _expression(member[0]), inside)
-    return Call(_line(node), _source(callee), None, inside)
-
-
 def _loop(node: Node) -> Binding:
     first, over, body = _children(node)[0], _children(node)[-2], _children(node)[-1]
     names = [first] if first.type == "identifier" else _children(first)
@@ -253,11 +297,12 @@ _FORMS: Mapping[str, Callable[[Node], Expression]] = {
     "identifier": _name,
     "object": _object,
     "array": _array,
-    "member_expression": _member,
-    "subscript_expression": _index,
+    "member_expression": _accessed,
+    "subscript_expression": _accessed,
     "call_expression": _call,
     "ternary_expression": _choice,
     "if_statement": _guarded,
     "for_statement": _loop,
     "lambda_expression": _lambda,
+    "parenthesized_expression": _parenthesized,
 }

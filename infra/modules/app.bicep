@@ -70,6 +70,7 @@ param maximumInstances int
 @allowed([512, 2048, 4096])
 param instanceMemory int
 
+@secure()
 @description('Further app settings, and others in place of those made here: names of docs/settings.md with texts as values.')
 param settings object
 

@@ -1,0 +1,79 @@
+"""What docs/deploy.md tells of rights, parameters and outputs is what the Bicep files say."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from infra.checker.bicep import File, Kind
+from infra.checker.findings import Tree
+from infra.checker.reading import read
+from infra.checker.rights import KNOWN_ROLES, rights, role_names
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "deploy.md").read_text()
+
+WHO = {
+    "app": "app",
+    "appPrincipalId": "app",
+    "builderImagePrincipalId": "builder image",
+    "eventsPrincipalId": "events",
+    "deployerPrincipalId": "deployer",
+}
+WHERE = {
+    ("storage", "account"): "the storage account",
+    ("storage", "eventQueue"): "the queue `registry-events`",
+    ("storage", "deadLetters"): "the container `dead-letters`",
+    ("vault", "vault"): "the key vault",
+    ("builders", ""): "the builders' resource group",
+    ("identities", "builderImage"): "the identity of the builder image",
+    ("monitoring", "insights"): "Application Insights",
+    ("registry", "registry"): "each registry",
+    ("builder_image", "registry"): "the registry of the builder image",
+}
+
+
+@pytest.fixture(scope="module")
+def files() -> Mapping[str, File]:
+    tree = Tree(ROOT)
+    return {path.stem: read(tree, path)[0] for path in (ROOT / "infra" / "modules").glob("*.bicep")}
+
+
+def given(files: Mapping[str, File]) -> set[tuple[str, str, str]]:
+    names = role_names(Tree(ROOT))
+    return {
+        (WHO[next(iter(right.principal))], KNOWN_ROLES[names[role]], WHERE[stem, right.scope])
+        for stem, file in files.items()
+        for right in rights(file)
+        for role in right.roles
+    }
+
+
+def told() -> set[tuple[str, str, str]]:
+    section = PAGE.split("## Who may do what")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:2] == "| "]
+    return {(who, role, where.split(",")[0]) for who, role, where in rows[2:]}
+
+
+def test_the_page_tells_every_right_and_no_other(files: Mapping[str, File]) -> None:
+    assert told() == given(files)
+
+
+def test_builders_are_given_nothing_but_the_pull_of_their_image(files: Mapping[str, File]) -> None:
+    assert [right for right in given(files) if right[0] == "builder image"] == [
+        ("builder image", "AcrPull", "the registry of the builder image")
+    ]
+
+
+def test_the_page_names_only_parameters_and_outputs_that_exist() -> None:
+    main, _ = read(Tree(ROOT), ROOT / "infra" / "main.bicep")
+    section = PAGE.split("## Parameters")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+
+    named = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    read_by_azd = set(re.findall(r"azd env get-value (\w+)", PAGE))
+
+    assert named
+    assert named <= {one.name for one in main.of(Kind.PARAMETER)}
+    assert read_by_azd == {"SLIPWAY_AZ_RECIPE", "SLIPWAY_REGISTRY_NAMES"} & {one.name for one in main.of(Kind.OUTPUT)}
