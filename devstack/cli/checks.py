@@ -14,6 +14,7 @@ from devstack.errors import StackError
 from devstack.setup import azurite
 from devstack.stack.layout import CHECKOUT, Layout, cache
 from devstack.stack.ports import Ports, free_base
+from devstack.stack.settings import ALLOWED_HOSTS, GIT_POLL_MINUTES
 
 NOTHING_COLLECTED = 5
 """pytest's exit code when no test was selected."""
@@ -74,6 +75,9 @@ def _slow(arguments: Sequence[str]) -> int:
     for folder in (stack.layout.azurite, stack.layout.registry, stack.layout.logs):
         # Each session starts with no runs and no images but the seeds.
         shutil.rmtree(folder, ignore_errors=True)
+    # A git host that tests start on the guest port is one that groups may reach.
+    os.environ[ALLOWED_HOSTS] = f"localhost:{stack.ports.guest}"
+    os.environ[GIT_POLL_MINUTES] = "1"
     start(stack)
     try:
         return _pytest("slow", arguments, _environment(stack))

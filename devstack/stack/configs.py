@@ -1,6 +1,7 @@
 """The configuration files of the services, generated before each start."""
 
 import json
+import os
 from dataclasses import dataclass
 
 from devstack import files
@@ -12,7 +13,7 @@ from devstack.stack import names
 from devstack.stack.credentials import DEV_USER, ROLES, Credentials, object_id
 from devstack.stack.layout import Layout
 from devstack.stack.ports import LOOPBACK, Ports
-from devstack.stack.settings import identity_object_id
+from devstack.stack.settings import allowed_loopback, identity_object_id
 from devstack.vault.service import VaultConfig
 
 TOKEN_ISSUER = "slipway-local"  # noqa: S105 - a name, not a secret
@@ -113,10 +114,15 @@ def registry(layout: Layout, ports: Ports, credentials: Credentials) -> Registry
     )
 
 
-def container_groups(layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage) -> dict[str, object]:
-    """Configure the container-group service: what it listens on, its image, and what a group may reach."""
+def container_groups(
+    layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage, allowed: tuple[int, ...] = ()
+) -> dict[str, object]:
+    """Configure the container-group service: what it listens on, its image, and what a group may reach.
+
+    `allowed` are ports of the host's loopback that groups reach beside those of the stack.
+    """
     tenant = directory(ports, credentials)
-    own_loopback = (ports.functions, ports.tokens, ports.blob)
+    own_loopback = (ports.functions, ports.tokens, ports.blob, *allowed)
     return {
         "listen": {"address": LOOPBACK, "port": ports.container_groups},
         "cert": str(layout.tls.leaf),
@@ -185,7 +191,7 @@ class ConfigFiles:
 def write_all(layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage) -> ConfigFiles:
     """Write every configuration file of a stack."""
     made = ConfigFiles(layout)
-    groups = container_groups(layout, ports, credentials, image)
+    groups = container_groups(layout, ports, credentials, image, allowed_loopback(os.environ))
     texts = {
         "entra.json": _with_secrets(entra(layout, ports, credentials)),
         "token-service.json": _with_secrets(token_service(layout, ports, credentials)),

@@ -70,6 +70,11 @@ class Ports:
         return self.base + 12
 
     @property
+    def guest(self) -> int:
+        """Left free for a server of one's own, such as a git host: SLIPWAY_ALLOWED_HOSTS lets groups reach it."""
+        return self.base + 14
+
+    @property
     def registry(self) -> int:
         """HTTPS of the registry."""
         return self.base + LAST_OFFSET

@@ -47,8 +47,15 @@ FOREIGN = ("AZURE_", "AzureWebJobs", "IDENTITY_", "MSI_", "SLIPWAY_", "FUNCTIONS
 """Variables by which a shell set up for another deployment would lead the app astray."""
 
 
-OWN = frozenset({"SLIPWAY_ALLOWED_HOSTS"})
-"""Settings that the caller of `./dev up` may make: what of the own network builders may fetch from."""
+ALLOWED_HOSTS, GIT_POLL_MINUTES = "SLIPWAY_ALLOWED_HOSTS", "SLIPWAY_GIT_POLL_MINUTES"
+OWN = frozenset({ALLOWED_HOSTS, GIT_POLL_MINUTES})
+"""Settings that the caller of `./dev up` may make: what of the own network is called, how often repositories are."""
+
+
+def allowed_loopback(environment: Mapping[str, str]) -> tuple[int, ...]:
+    """List the ports of `localhost` among the allowed hosts: groups have to reach them on a loopback of their own."""
+    hosts = (entry.strip().partition(":") for entry in environment.get(ALLOWED_HOSTS, "").split(","))
+    return tuple(int(port) for host, _, port in hosts if host == "localhost" and port.isdecimal())
 
 
 def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from devstack.tls.authority import ensure
+from devstack.tls.authority import TlsFiles, ensure
 
 BACKEND = "/usr/lib/git-core/git-http-backend"
 
@@ -107,10 +107,10 @@ def basic(login: str) -> str:
 
 
 @contextmanager
-def running_site(folder: Path) -> Iterator[Site]:
-    """Serve until the end of the block."""
+def running_site(folder: Path, tls: TlsFiles | None = None, port: int = 0) -> Iterator[Site]:
+    """Serve until the end of the block, with a certificate of its own if none is given, on any port if none is."""
     folder.mkdir(parents=True)
-    tls = ensure(folder / "tls", dt.datetime.now(dt.UTC))
+    tls = tls or ensure(folder / "tls", dt.datetime.now(dt.UTC))
     (folder / "served").mkdir()
     site = Site(folder / "served", tls.authority)
 
@@ -153,7 +153,7 @@ def running_site(folder: Path) -> Iterator[Site]:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.leaf, tls.leaf_key)
-    with _Server(("127.0.0.1", 0), Door) as server:
+    with _Server(("127.0.0.1", port), Door) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         site.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

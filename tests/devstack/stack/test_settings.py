@@ -62,6 +62,12 @@ def test_a_shell_of_another_deployment_does_not_reach_the_app() -> None:
     assert settings.without_foreign(theirs) == {"PATH": "/bin"}
 
 
+def test_ports_of_the_own_loopback_may_be_allowed() -> None:
+    hosts = "git.lan:8443, localhost:9000,localhost:x,10.0.0.0/8,localhost:9001"
+    assert settings.allowed_loopback({"SLIPWAY_ALLOWED_HOSTS": hosts}) == (9000, 9001)
+    assert settings.allowed_loopback({}) == ()
+
+
 def test_hosts_of_the_own_network_may_be_allowed() -> None:
     own = {"SLIPWAY_ALLOWED_HOSTS": "git.lan:8443"}
     assert settings.without_foreign(own) == own

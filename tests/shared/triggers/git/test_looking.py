@@ -1,0 +1,175 @@
+"""Pushes of which no delivery told are found by looks, and no commit is built twice, on a real Azurite."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.errors import Forbidden, Throttled
+from shared.runs.causes import CauseKind
+from shared.runs.submit import open_request
+from shared.triggers.decisions import Verdict
+from shared.triggers.git import starting
+from tests.shared.triggers.git.yard import URL, commit, push
+
+if TYPE_CHECKING:
+    from tests.shared.triggers.git.yard import Yard
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_first_look_only_notes_and_the_next_finds_what_moved(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    assert yard.runs == []
+    yard.point(2)
+    yard.look()
+    yard.look()
+    (run,) = yard.runs
+    assert (run.cause.kind, yard.built) == (CauseKind.COMMIT, [2])
+    assert open_request(yard.shop, run).source_location == f"{URL}#{commit(2)}:hull"
+    (decision,) = yard.decisions()
+    assert decision.verdict is Verdict.STARTED
+    assert "no delivery of its host told" in decision.reason
+    context, token = yard.asked[0]
+    assert (context.url, token) == (URL, "hunter2-pat")
+
+
+def test_what_a_delivery_told_is_no_news(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.hear(push(1, 2))
+    yard.point(2)
+    yard.look()
+    assert yard.built == [2]
+
+
+def test_a_delivery_that_comes_after_the_look_starts_nothing_more(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.point(3)
+    yard.look()
+    yard.hear(push(1, 2))
+    yard.hear(push(2, 3))
+    yard.hear(push(3, 4))
+    yard.point(4)
+    yard.look()
+    assert yard.built == [3, 2, 4]
+    assert "A look at the repository found" in next(
+        one.reason for one in yard.decisions() if one.verdict is Verdict.SUPPRESSED
+    )
+
+
+def test_an_outage_costs_no_commit_that_a_branch_is_left_at(yard: "Yard") -> None:
+    yard.put()
+    yard.put("globes", branch="none", branches=["release/*"])
+    yard.point(1)
+    yard.point(1, "release/1")
+    yard.look()
+    yard.point(5)
+    yard.point(6, "release/1")
+    yard.point(7, "release/2")
+    yard.point(8, "topic")
+    for _ in range(2):
+        yard.look()
+    assert sorted(yard.built) == [5, 6, 7]
+
+
+def test_a_skipped_push_is_not_made_up_for(yard: "Yard") -> None:
+    yard.put(honours_skip=True)
+    yard.point(1)
+    yard.look()
+    yard.hear(push(1, 2, asks_to_skip=True))
+    yard.point(2)
+    yard.look()
+    assert yard.runs == []
+
+
+def test_a_trigger_for_certain_actors_starts_nothing_by_a_look(yard: "Yard") -> None:
+    yard.put(actors=["ada"])
+    yard.point(1)
+    yard.look()
+    yard.point(2)
+    yard.look()
+    yard.look()
+    assert yard.runs == []
+    (decision,) = yard.decisions()
+    assert decision.verdict is Verdict.REFUSED
+
+
+def test_another_branch_or_a_pause_begins_anew(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.point(9, "release")
+    yard.look()
+    yard.put(branch="release")
+    yard.look()
+    yard.put(status="Disabled")
+    yard.look()
+    yard.point(10, "release")
+    yard.look()
+    yard.put(branch="release")
+    yard.look()
+    assert yard.runs == []
+    yard.point(11, "release")
+    yard.look()
+    assert yard.built == [11]
+
+
+def test_a_crash_between_the_look_and_its_run_is_made_good(yard: "Yard", monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.point(2)
+
+    def fail(*_: object) -> None:
+        raise Throttled("storage is busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(starting, "run_task", fail)
+        yard.look()
+    assert yard.runs == []
+    yard.look()
+    yard.look()
+    assert yard.built == [2]
+
+
+def test_a_fault_is_told_once_and_looks_go_on(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.fault = Forbidden("The repository's host does not accept the task's access token (HTTP 401).")
+    for _ in range(3):
+        yard.look()
+    (decision,) = yard.decisions()
+    assert decision.verdict is Verdict.REFUSED
+    assert "does not accept the task's access token" in decision.reason
+    yard.fault = None
+    yard.point(2)
+    yard.look()
+    assert yard.built == [2]
+
+
+def test_each_repository_has_its_minute_and_a_new_one_is_looked_at_at_once(yard: "Yard") -> None:
+    yard.put()
+    yard.look(5)
+    assert len(yard.asked) == 1
+    for _ in range(10):
+        yard.look(5)
+    assert len(yard.asked) == 3
+
+
+def test_a_deleted_task_is_not_looked_for(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.delete()
+    yard.put()
+    yard.point(2)
+    yard.look()
+    assert yard.runs == []
+    yard.delete()
+    yard.look()
+    assert len(yard.asked) == 2
