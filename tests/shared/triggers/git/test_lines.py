@@ -1,0 +1,75 @@
+"""What a line makes of deliveries that are lost, repeated and late, and of looks; by values alone."""
+
+from itertools import permutations
+
+import pytest
+
+from shared.triggers.git.lines import Line, Step, last_started, seen, told
+from shared.triggers.git.matching import Decision, Verdict
+from tests.shared.triggers.git.yard import commit, push
+
+START = Decision(Verdict.START, "pushed")
+NO = Decision(Verdict.NOTHING, "no")
+LINE = Line(trigger="t", name="refs/heads/main")
+
+
+def hear(line: Line, before: int, after: int, request: str = "", decision: Decision = START) -> tuple[Line, Step]:
+    return told(line, push(before, after), decision, request or f"{before}-{after}")
+
+
+@pytest.mark.parametrize("order", list(permutations([(1, 2), (2, 3), (3, 4)])))
+def test_each_push_is_built_in_whatever_order_they_come(order: tuple[tuple[int, int], ...]) -> None:
+    line, steps = LINE, []
+    for before, after in order:
+        line, step = hear(line, before, after)
+        steps.append(step)
+    assert set(steps) <= {Step.RUN, Step.LATE_RUN}
+    if order == ((1, 2), (2, 3), (3, 4)):
+        assert steps == [Step.RUN] * 3
+        assert line.commit == commit(4)
+
+
+def test_a_late_push_does_not_move_the_line_and_a_look_knows_it() -> None:
+    line, _ = hear(LINE, 2, 3)
+    line, step = hear(line, 1, 2)
+    assert (step, line.commit, line.strays) == (Step.LATE_RUN, commit(3), (commit(2),))
+    moved = seen(line, commit(2), "look")
+    assert moved is not None
+    assert (moved.commit, moved.owed) == (commit(2), None)
+
+
+def test_the_same_event_again_comes_to_the_same() -> None:
+    line, step = hear(LINE, 1, 2)
+    assert hear(line, 1, 2) == (line, step)
+    assert last_started(line, "1-2") is None
+    assert last_started(line, "other") == commit(2)
+    assert last_started(None, "x") is None
+
+
+def test_a_delivery_after_the_look_has_its_run_once() -> None:
+    line, _ = hear(LINE, 0, 1)
+    looked = seen(line, commit(2), "look")
+    assert looked is not None
+    assert looked.owed is not None
+    line, step = hear(looked, 1, 2)
+    assert (step, line.commit, line.found) == (Step.HAS_RUN, commit(2), ())
+    line, step = hear(line, 2, 1)
+    assert step is Step.RUN
+    line, step = hear(line, 1, 2, "again")
+    assert (step, line.commit) == (Step.RUN, commit(2))
+
+
+def test_a_no_moves_the_line_too() -> None:
+    line, _ = hear(LINE, 0, 1)
+    line, step = hear(line, 1, 2, decision=NO)
+    assert (step, line.commit, line.started) == (Step.NOTHING, commit(2), commit(1))
+    assert seen(line, commit(2), "look") is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    line = LINE
+    for number in range(100):
+        line = seen(line, commit(number + 1), f"look {number}") or line
+        line = line.with_run(str(number)).with_run(str(number))
+    assert (len(line.moves), len(line.found), len(line.runs)) == (20, 20, 20)
+    assert line.runs[-1] == "99"
