@@ -15,14 +15,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.data.tables import TableServiceClient
 
 from bench._azurite import azurite_account
 from shared.grant import Platform
 from shared.storage import Insert, Queue, Table
-from shared.storage.tables import Scalar
 from shared.triggers.base_images.deciding import Limits
 from shared.triggers.base_images.looking import fan_out, look
 from shared.triggers.base_images.looks import Rhythm
@@ -30,6 +29,9 @@ from shared.triggers.base_images.model import Base, BaseTag, Dependent, Found, K
 from shared.triggers.base_images.pending import PendingStore
 from shared.triggers.base_images.store import BaseStore, DependencyStore
 from shared.triggers.base_images.watch import Watch
+
+if TYPE_CHECKING:
+    from shared.storage.tables import Scalar
 
 TAG = BaseTag("bench.example", "base", "1")
 MOST = 2.0
