@@ -205,6 +205,7 @@ class Runs:
     step: Step = _nothing
     is_strict: bool = True
     """Whether a run beside another one of its task fails the test."""
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def by_request(self, registry: str, request_key: str) -> Run | None:
         assert registry == REGISTRY
@@ -215,23 +216,26 @@ class Runs:
         self.step()
         if self.fault:
             raise self.fault
-        if request_key not in self.made:
-            beside = [
-                run.id for run in map(self._now, self.made.values()) if run.task == task.name and not run.is_terminal
-            ]
-            assert not beside, f"{task.name} would run beside {beside}"
-            self.made[request_key] = Run(
-                id=f"c{len(self.made):07d}",
-                registry=task.registry,
-                task=task.name,
-                created=self.clock(),
-                updated=self.clock(),
-                timeout_seconds=300,
-                requester=Requester(name="Timer", kind="Trigger"),
-            )
-            self.causes[request_key] = cause
+        with self.one_at_a_time:
+            self._start(task, cause, request_key)
         self.step()
         return self._now(self.made[request_key])
+
+    def _start(self, task: TimedTask, cause: Cause, request_key: str) -> None:
+        if request_key in self.made:
+            return
+        beside = [run.id for run in map(self._now, self.made.values()) if run.task == task.name and not run.is_terminal]
+        assert not beside, f"{task.name} would run beside {beside}"
+        self.made[request_key] = Run(
+            id=f"c{len(self.made):07d}",
+            registry=task.registry,
+            task=task.name,
+            created=self.clock(),
+            updated=self.clock(),
+            timeout_seconds=300,
+            requester=Requester(name="Timer", kind="Trigger"),
+        )
+        self.causes[request_key] = cause
 
     def _now(self, run: Run) -> Run:
         age = self.clock() - run.created
