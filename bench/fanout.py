@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure.data.tables import TableServiceClient
 
@@ -29,9 +29,6 @@ from shared.triggers.base_images.model import Base, BaseTag, Dependent, Found, K
 from shared.triggers.base_images.pending import PendingStore
 from shared.triggers.base_images.store import BaseStore, DependencyStore
 from shared.triggers.base_images.watch import Watch
-
-if TYPE_CHECKING:
-    from shared.storage.tables import Scalar
 
 TAG = BaseTag("bench.example", "base", "1")
 MOST = 2.0
@@ -131,7 +128,12 @@ def pages(watch: Watch) -> int:
 
 def bare(table: Table, number: int, tasks: int) -> float:
     """Insert as many rows of the same size into as many partitions; answers the seconds."""
-    values: dict[str, Scalar] = {"registry": TAG.registry, "repository": "base", "tag": "1", "digest": digest(1)}
+    values: dict[str, str | int | float | bool] = {
+        "registry": TAG.registry,
+        "repository": "base",
+        "tag": "1",
+        "digest": digest(1),
+    }
     values |= {"created": 1.5, "due": 1.5, "stage": "open", "live": True, "claimed": 0.0, "run": ""}
     keys = [f"task-{place:06d}|{TAG.key}|00000001.0" for place in range(tasks)]
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ class Yard:
         self.stack = stack
         self.folder = folder
         self.made: list[str] = []
+        self.own = uuid.uuid4().hex[:6]
 
     def base(self, image: str, value: str) -> None:
         """Build a base image that holds a value, by `az acr build`."""
@@ -98,63 +100,67 @@ def yard(stack: "Stack", tmp_path: Path) -> Iterator[Yard]:
             assert client.delete(f"{stack.registry_url}/tasks/{name}").status_code == 200
 
 
-def test_a_task_is_run_when_its_base_image_changes_and_stands_on_the_new_one(yard: Yard) -> None:
-    yard.base("follow/base:1", "one")
-    yard.task("follower", "follow/app:1", yard.image("follow/base:1"))
-    yard.base("follow/base:1", "two")
-    run = yard.wait_for_run("follower")
+def built_with(log: str) -> list[str]:
+    """Answer the values that `RUN cat /value` has printed."""
+    return re.findall(r"^#\d+ [\d.]+ (one|two)\r?$", log, re.MULTILINE)
 
-    assert run["status"] == "Succeeded"
-    assert run["runType"] == "AutoRun"
+
+def test_a_task_is_run_when_its_base_image_changes_and_stands_on_the_new_one(yard: Yard) -> None:
+    base, app, task = f"{yard.own}/base:1", f"{yard.own}/app:1", f"follower{yard.own}"
+    yard.base(base, "one")
+    yard.task(task, app, yard.image(base))
+    yard.base(base, "two")
+    run = yard.wait_for_run(task)
+
+    assert (run["status"], run["runType"]) == ("Succeeded", "AutoRun")
     (image,) = run["imageUpdateTrigger"]["images"]
-    digest = yard.digest("follow/base:1")
+    digest = yard.digest(base)
     assert image == {
-        "registry": yard.stack.login_server, "repository": "follow/base", "tag": "1", "digest": digest,
+        "registry": yard.stack.login_server, "repository": f"{yard.own}/base", "tag": "1", "digest": digest,
     }  # fmt: skip
-    assert re.search(r"^two\r?$", yard.log(run), re.MULTILINE)
-    listed = yard.az("list-runs", "-n", "follower", "-o", "table")
-    assert re.search(rf"{run['runId']}\s+follower\s+linux\s+Succeeded\s+Image Update", listed)
-    shown = yard.az("show", "-n", "follower")
-    assert digest in shown
-    told = yard.explain("follower")
+    assert built_with(yard.log(run)) == ["two"]
+    said = yard.stack.az("acr", "run", "-r", names.REGISTRY, "--cmd", f"$Registry/{app} cat /value", "/dev/null")
+    assert re.search(r"^two\r?$", said.out, re.MULTILINE)
+    listed = yard.az("list-runs", "-n", task, "-o", "table")
+    assert re.search(rf"{run['runId']}\s+{task}\s+linux\s+Succeeded\s+Image Update", listed)
+    assert digest in yard.az("show", "-n", task)
+    told = yard.explain(task)
     assert told["decisions"][0]["verdict"] == "started"
-    (base,) = told["baseImages"]
-    assert (base["type"], base["repository"], base["digest"], base["generation"]) == (
-        "Runtime", "follow/base", digest, 1,
-    )  # fmt: skip
-    assert base["isFollowed"]
+    (fact,) = told["baseImages"]
+    assert (fact["type"], fact["digest"], fact["generation"], fact["isFollowed"]) == ("Runtime", digest, 1, True)
 
 
 def test_a_build_time_stage_is_followed_by_a_trigger_of_type_all(yard: Yard) -> None:
-    yard.base("stages/sdk:1", "one")
-    login = yard.stack.login_server
+    sdk, login = f"{yard.own}/sdk:1", yard.stack.login_server
+    every, runtime = f"all{yard.own}", f"runtime{yard.own}"
+    yard.base(sdk, "one")
     stages = [
-        f"FROM {login}/stages/sdk:1 AS sdk",
+        f"FROM {login}/{sdk} AS sdk",
         f"FROM {login}/base/busybox:1.35",
         "COPY --from=sdk /value /value",
         "RUN cat /value",
     ]
-    yard.task("alltask", "stages/all:1", stages, "--base-image-trigger-type", "All")
-    yard.task("runtimetask", "stages/runtime:1", stages)
-    yard.base("stages/sdk:1", "two")
-    run = yard.wait_for_run("alltask")
-    assert re.search(r"^two\r?$", yard.log(run), re.MULTILINE)
-    assert yard.runs("runtimetask") == []
-    assert yard.explain("runtimetask")["decisions"][0]["verdict"] == "suppressed"
+    yard.task(every, f"{yard.own}/all:1", stages, "--base-image-trigger-type", "All")
+    yard.task(runtime, f"{yard.own}/runtime:1", stages)
+    yard.base(sdk, "two")
+    assert built_with(yard.log(yard.wait_for_run(every))) == ["two"]
+    assert yard.runs(runtime) == []
+    assert yard.explain(runtime)["decisions"][0]["verdict"] == "suppressed"
 
 
 def test_a_chain_of_three_is_rebuilt_in_order_each_once(yard: Yard) -> None:
-    yard.base("chain/base:1", "one")
-    yard.task("chainmiddle", "chain/middle:1", yard.image("chain/base:1"))
-    yard.task("chainapp", "chain/app:1", yard.image("chain/middle:1"))
-    yard.base("chain/base:1", "two")
-    app = yard.wait_for_run("chainapp")
-    assert re.search(r"^two\r?$", yard.log(app), re.MULTILINE)
-    (middle,) = yard.runs("chainmiddle")
-    assert middle["status"] == "Succeeded"
-    assert middle["finishTime"] <= app["startTime"]
-    assert len(yard.runs("chainapp")) == 1
-    assert app["imageUpdateTrigger"]["images"][0]["digest"] == yard.digest("chain/middle:1")
+    base, middle, app = (f"{yard.own}/{name}:1" for name in ("base", "middle", "app"))
+    yard.base(base, "one")
+    yard.task(f"middle{yard.own}", middle, yard.image(base))
+    yard.task(f"app{yard.own}", app, yard.image(middle))
+    yard.base(base, "two")
+    last = yard.wait_for_run(f"app{yard.own}")
+    assert built_with(yard.log(last)) == ["two"]
+    (first,) = yard.runs(f"middle{yard.own}")
+    assert first["status"] == "Succeeded"
+    assert first["finishTime"] <= last["startTime"]
+    assert len(yard.runs(f"app{yard.own}")) == 1
+    assert last["imageUpdateTrigger"]["images"][0]["digest"] == yard.digest(middle)
 
 
 def test_events_are_hints_in_every_shape_and_only_with_the_token(stack: "Stack") -> None:

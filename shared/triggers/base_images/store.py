@@ -260,7 +260,7 @@ def _base(row: Row) -> Base:
         before=before,
         fanned=int(values["fanned"]),
         checked=_moment(values["checked"]) if values["checked"] else None,
-        looks=int(values["looks"]),
+        looks=int(values.get("looks", 0)),
         failures=int(values["failures"]),
         error=values["error"],
         login=values["login"],
