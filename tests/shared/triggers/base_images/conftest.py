@@ -11,7 +11,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from shared.arm.wire import BaseImage
-from shared.errors import Conflict, NotFound, SlipwayError, Unavailable
+from shared.errors import NotFound, SlipwayError
 from shared.grant import Image, Platform
 from shared.runs.causes import MANUAL, Cause
 from shared.runs.model import ANY_REPOSITORY, Requester, Run, Status
@@ -409,6 +409,3 @@ def real_yard(azurite: Connected) -> Iterator[Yard]:
     with TableServiceClient.from_connection_string(azurite.connection) as service:
         names = [f"yard{kind}{number}" for kind in ("bases", "deps", "taskdeps", "pending", "decisions")]
         yield build([Table(service.create_table(name)) for name in names])
-
-
-__all__ = ["Conflict", "Task", "Unavailable", "Yard"]
