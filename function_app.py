@@ -1,41 +1,14 @@
-"""The functions app: every door of `functions/`, registered in one place."""
+"""The functions app: the blueprint of every door in `functions/`; modules with a leading underscore are no doors."""
+
+import pkgutil
+from importlib import import_module
 
 import azure.functions as func
 
-from functions import (
-    agent_pools,
-    arm_discovery,
-    builders,
-    dispatch,
-    explain,
-    git_webhooks,
-    live_logs,
-    quick_tasks,
-    registry_events,
-    runs,
-    schedules,
-    task_runs,
-    tasks,
-    upkeep,
-)
+import functions
 
-ROOMS = (
-    agent_pools,
-    arm_discovery,
-    builders,
-    dispatch,
-    explain,
-    git_webhooks,
-    live_logs,
-    quick_tasks,
-    registry_events,
-    runs,
-    schedules,
-    task_runs,
-    tasks,
-    upkeep,
-)
+DOORS = sorted(module.name for module in pkgutil.iter_modules(functions.__path__) if not module.name.startswith("_"))
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for room in ROOMS:
-    app.register_functions(room.blueprint)
+for door in DOORS:
+    app.register_functions(import_module(f"functions.{door}").blueprint)

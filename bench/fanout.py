@@ -19,7 +19,7 @@ from typing import Any
 
 from azure.data.tables import TableServiceClient
 
-from bench._azurite import azurite_account
+from devstack.setup.azurite_account import azurite_account
 from shared.grant import Platform
 from shared.storage import Insert, Queue, Table
 from shared.triggers.base_images.deciding import Limits
@@ -157,8 +157,8 @@ def main() -> int:
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
-        azurite_account(Path(name)) as connection,
-        TableServiceClient.from_connection_string(connection) as service,
+        azurite_account(Path(name)) as azurite,
+        TableServiceClient.from_connection_string(azurite.connection) as service,
     ):
         return measure(service, given.tasks, given.rounds)
 

@@ -18,7 +18,7 @@ from itertools import batched
 
 from azure.data.tables import TableServiceClient
 
-from bench._azurite import azurite_account
+from devstack.setup.azurite_account import azurite_account
 from shared.runs.causes import Cause
 from shared.runs.model import Requester, Run
 from shared.runs.store import RunStore
@@ -184,8 +184,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     with (
-        azurite_account(None) as connection,
-        TableServiceClient.from_connection_string(connection) as service,
+        azurite_account() as azurite,
+        TableServiceClient.from_connection_string(azurite.connection) as service,
     ):
         bench = Bench(service, given.timers)
         bench.arm()

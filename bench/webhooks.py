@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 from azure.data.tables import TableServiceClient
 
-from bench._azurite import azurite_account
+from devstack.setup.azurite_account import azurite_account
 from function_app import app
 from shared.access.keys import read_keys
 from shared.settings import Settings, read_settings
@@ -165,8 +165,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with azurite_account(folder) as connection:
-            values = app_settings(connection, folder / "key")
+        with azurite_account(folder) as azurite:
+            values = app_settings(azurite.connection, folder / "key")
             (folder / "settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
             settings = read_settings(values)
             with functions_host(folder / "settings.json", folder / "host.log") as url:

@@ -203,8 +203,6 @@ class Runs:
     works_for: timedelta = timedelta(0)
     fault: SlipwayError | None = None
     step: Step = _nothing
-    is_strict: bool = True
-    """Whether a run beside another one of its task fails the test."""
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def by_request(self, registry: str, request_key: str) -> Run | None:

@@ -121,7 +121,6 @@ def run_story(house: "House", make_task: "MakeTask", story: list[tuple[str, int]
             case "skew":
                 house.tick(timedelta(seconds=7 * number - 150))
             case "pause":
-                house.runs.is_strict = False
                 paused.append(Paused(house, number))
             case _:
                 for one in paused:

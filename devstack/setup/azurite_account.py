@@ -1,4 +1,4 @@
-"""An Azurite of a benchmark's own, ended with it."""
+"""A short-lived Azurite with an account of its own, for tests and benchmarks."""
 
 import base64
 import os
@@ -8,19 +8,30 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.errors import StackError
 from devstack.setup import azurite
 from devstack.stack.layout import cache
 
 _PATIENCE = 30
 
 
+@dataclass(frozen=True)
+class AzuriteAccount:
+    """A running Azurite: the connection string of its one account, and its process."""
+
+    connection: str
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
-def azurite_account(folder: Path | None) -> Iterator[str]:
-    """Run an Azurite that keeps its data in `folder`; gives the connection string of an account of its own.
+def azurite_account(folder: Path | None = None) -> Iterator[AzuriteAccount]:
+    """Run an Azurite that keeps its data in `folder`, and end it; raises StackError when it does not come up.
 
     Without a folder it keeps them in memory: on disk it writes its whole database anew every few seconds.
+    The environment variable AZURITE_JS names its `azurite.js` where it is not the one of this machine's cache.
     """
     program = os.environ.get("AZURITE_JS") or str(azurite.ensure(cache()))
     ports = {name: _free_port() for name in ("blob", "queue", "table")}
@@ -37,7 +48,7 @@ def azurite_account(folder: Path | None) -> Iterator[str]:
     try:
         for port in ports.values():
             _wait_for(port, process)
-        yield f"DefaultEndpointsProtocol=http;AccountName=slipway;AccountKey={key};{endpoints}"
+        yield AzuriteAccount(f"DefaultEndpointsProtocol=http;AccountName=slipway;AccountKey={key};{endpoints}", process)
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -58,4 +69,4 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
         else:
             return
-    raise SystemExit(f"Azurite did not open port {port} within {_PATIENCE} s")
+    raise StackError(f"Azurite did not open port {port} within {_PATIENCE} s.")
