@@ -1,5 +1,6 @@
 """The base images that a local registry starts with, and how each root file system is made."""
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from devstack.setup.run import run
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SUITE = "bookworm"
+BUILDER_SUITE = "trixie"
+"""What the builder's own Dockerfile stands on."""
 EDITION = "1"
 """Part of each cache key: raise it when a recipe changes."""
 
 OWN_MOUNTS = ("unshare", "--mount", "--propagation=private")
 """debootstrap mounts /proc in its target; killed, it must not leave that to who cleans up."""
+
+AUTHORITIES = Path("usr/local/share/ca-certificates")
+"""Where Debian keeps the certificate authorities that somebody added to a machine."""
 
 type Fill = Callable[[Path, Path], None]
 """Makes a root file system in the first directory; the second is for scratch."""
@@ -29,6 +35,7 @@ class Seed:
     tags: tuple[str, ...]
     fill: Fill
     config: ImageConfig
+    is_debian: bool = True
 
     @property
     def name(self) -> str:
@@ -38,7 +45,15 @@ class Seed:
     @property
     def key(self) -> str:
         """The name of its directory in the cache."""
-        return f"{self.repository}-{self.tags[0]}-{EDITION}".replace("/", "-")
+        parts = [self.repository, self.tags[0], EDITION]
+        if self.is_debian and (added := added_authorities()):
+            parts.append(hashlib.sha256(b"\0".join(path.read_bytes() for path in added)).hexdigest()[:8])
+        return "-".join(parts).replace("/", "-")
+
+
+def added_authorities() -> list[Path]:
+    """List the authorities that this machine trusts beside Debian's: some networks put their own in the way."""
+    return sorted((Path("/") / AUTHORITIES).glob("*.crt"))
 
 
 def _busybox(root: Path, scratch: Path) -> None:
@@ -64,12 +79,13 @@ def _link_applets(root: Path, listing: str) -> None:
         link.symlink_to("/bin/busybox")
 
 
-def _debian(*include: str) -> Fill:
+def _debian(*include: str, suite: str = SUITE) -> Fill:
     def fill(root: Path, scratch: Path) -> None:
         del scratch
         extra = (f"--include={','.join(include)}",) if include else ()
-        options = ("--variant=minbase", *extra, SUITE, str(root), mirror.debian())
+        options = ("--variant=minbase", *extra, suite, str(root), mirror.debian())
         run((*OWN_MOUNTS, packages.require("debootstrap"), *options), "debootstrap")
+        _trust_as_this_machine(root)
         for pattern in ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*_*"):
             for path in root.glob(pattern):
                 path.unlink()
@@ -79,10 +95,25 @@ def _debian(*include: str) -> Fill:
     return fill
 
 
+def _trust_as_this_machine(root: Path) -> None:
+    added = added_authorities()
+    if not added:
+        return
+    for path in added:
+        shutil.copy2(path, root / AUTHORITIES / path.name)
+    run((*OWN_MOUNTS, "chroot", str(root), "update-ca-certificates"), "Adding this machine's certificate authorities")
+
+
 _ENVIRONMENT = {"PATH": PATH}
 
-BUSYBOX = Seed("base/busybox", ("1.35", "1"), _busybox, ImageConfig(("sh",), _ENVIRONMENT))
+BUSYBOX = Seed("base/busybox", ("1.35", "1"), _busybox, ImageConfig(("sh",), _ENVIRONMENT), is_debian=False)
 DEBIAN = Seed("base/debian", (SUITE, "12"), _debian("ca-certificates"), ImageConfig(("bash",), _ENVIRONMENT))
+TRIXIE = Seed(
+    "base/debian",
+    (BUILDER_SUITE, "13"),
+    _debian("ca-certificates", suite=BUILDER_SUITE),
+    ImageConfig(("bash",), _ENVIRONMENT),
+)
 NODE = Seed(
     "base/node", ("18", f"18-{SUITE}"), _debian("ca-certificates", "nodejs"), ImageConfig(("node",), _ENVIRONMENT)
 )
@@ -93,5 +124,5 @@ PYTHON = Seed(
     ImageConfig(("python3",), _ENVIRONMENT),
 )
 
-SEEDS: Mapping[str, Seed] = {"busybox": BUSYBOX, "debian": DEBIAN, "node": NODE, "python": PYTHON}
+SEEDS: Mapping[str, Seed] = {"busybox": BUSYBOX, "debian": DEBIAN, "trixie": TRIXIE, "node": NODE, "python": PYTHON}
 """Under the names that `./dev seed` takes."""
