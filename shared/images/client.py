@@ -95,6 +95,7 @@ def _arguments(request: Request) -> dict[str, Any]:
         "url": request.url,
         "headers": {"accept-encoding": "identity", **request.headers},
         "data": request.form,
+        "content": request.content,
         "follow_redirects": False,
         "timeout": _TIMEOUT,
     }

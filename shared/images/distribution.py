@@ -18,8 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from shared.errors import InvalidRequest, LanguageError, NotFound, Unavailable
 from shared.grant import Platform
-from shared.images.exchange import Exchange, Request, Response, Sink, failure, join_url
+from shared.images.exchange import Exchange, Request, Response, Sink, join_url
 from shared.images.manifests import ACCEPTED, INDEX_TYPES, Descriptor, Head, Manifest
+from shared.images.places import expect, repository_url, scope, subject
 from shared.images.references import Reference, check_digest
 from shared.images.session import Session
 
@@ -65,11 +66,11 @@ def head_if_changed(session: Session, reference: Reference, known: str) -> Excha
 def get(session: Session, reference: Reference) -> Exchange[Manifest]:
     """Return the manifest or index, at most 4 MiB, its bytes checked against the digest."""
     response = yield from _manifest(session, "GET", reference)
-    _expect(response, reference)
+    expect(response, reference)
     digest = reference.digest or response.headers.get("docker-content-digest")
     if digest:
         _checked(digest, reference)
-    return Manifest.read(response.body, _media_type(response), digest, of=_subject(reference))
+    return Manifest.read(response.body, _media_type(response), digest, of=subject(reference))
 
 
 def resolve(session: Session, reference: Reference, platform: Platform) -> Exchange[Resolved]:
@@ -85,45 +86,45 @@ def resolve(session: Session, reference: Reference, platform: Platform) -> Excha
     entry = index.for_platform(platform)
     if entry is None:
         offered = ", ".join(sorted({str(entry.platform) for entry in index.entries if entry.platform}))
-        raise NotFound(f"{_subject(reference)} has no image for {platform}; it has {offered or 'none at all'}.")
+        raise NotFound(f"{subject(reference)} has no image for {platform}; it has {offered or 'none at all'}.")
     return Resolved(reference, found.digest, _checked(entry.digest, reference))
 
 
 def tags(session: Session, reference: Reference) -> Exchange[tuple[str, ...]]:
     """Return all tags of the reference's repository, at most 100,000."""
     found: list[str] = []
-    url: str | None = f"{_repository(session, reference)}/tags/list?n={_PAGE}"
+    url: str | None = f"{repository_url(session, reference)}/tags/list?n={_PAGE}"
     for _ in range(_MAX_PAGES):
         if url is None:
             return tuple(found)
-        response = yield from _read(session, Request("GET", url, _subject(reference)), reference)
-        _expect(response, reference)
+        response = yield from _read(session, Request("GET", url, subject(reference)), reference)
+        expect(response, reference)
         try:
             found += _Tags.model_validate_json(response.body).tags or ()
         except ValidationError:
-            raise Unavailable(f"{_subject(reference)}: the registry's list of tags cannot be read.") from None
+            raise Unavailable(f"{subject(reference)}: the registry's list of tags cannot be read.") from None
         url = _next(response, url, reference)
-    raise Unavailable(f"{_subject(reference)}: the registry lists more than {_PAGE * _MAX_PAGES} tags.")
+    raise Unavailable(f"{subject(reference)}: the registry lists more than {_PAGE * _MAX_PAGES} tags.")
 
 
 def blob(session: Session, reference: Reference, digest: str, limit: int) -> Exchange[bytes]:
     """Return a blob of at most `limit` bytes of the reference's repository, checked against its digest."""
     check_digest(digest, of=digest)
-    url = f"{_repository(session, reference)}/blobs/{digest}"
-    response = yield from _read(session, Request("GET", url, _subject(reference), limit=limit), reference)
-    _expect(response, reference)
+    url = f"{repository_url(session, reference)}/blobs/{digest}"
+    response = yield from _read(session, Request("GET", url, subject(reference), limit=limit), reference)
+    expect(response, reference)
     algorithm, _, encoded = digest.partition(":")
     if hashlib.new(algorithm, response.body).hexdigest() != encoded:
-        raise Unavailable(f"{_subject(reference)}: the blob {digest} is not what its digest says.")
+        raise Unavailable(f"{subject(reference)}: the blob {digest} is not what its digest says.")
     return response.body
 
 
 def delete(session: Session, reference: Reference) -> Exchange[None]:
     """Delete the manifest of the reference's digest, and with it every tag that points there."""
     if reference.digest is None:
-        raise InvalidRequest(f"{_subject(reference)}: deleting needs a digest, since a tag may have moved.")
+        raise InvalidRequest(f"{subject(reference)}: deleting needs a digest, since a tag may have moved.")
     response = yield from _manifest(session, "DELETE", reference)
-    _expect(response, reference, HTTPStatus.ACCEPTED)
+    expect(response, reference, HTTPStatus.ACCEPTED)
 
 
 def fetch(session: Session, reference: Reference, digest: str, into: Sink) -> Exchange[int]:
@@ -138,11 +139,11 @@ def fetch(session: Session, reference: Reference, digest: str, into: Sink) -> Ex
         size += len(piece)
         into.write(piece)
 
-    url = f"{_repository(session, reference)}/blobs/{digest}"
-    request = Request("GET", url, _subject(reference), sink=replace(into, write=take))
-    _expect((yield from _read(session, request, reference)), reference)
+    url = f"{repository_url(session, reference)}/blobs/{digest}"
+    request = Request("GET", url, subject(reference), sink=replace(into, write=take))
+    expect((yield from _read(session, request, reference)), reference)
     if seen.hexdigest() != encoded:
-        raise Unavailable(f"{_subject(reference)}: the blob {digest} is not what its digest says.")
+        raise Unavailable(f"{subject(reference)}: the blob {digest} is not what its digest says.")
     return size
 
 
@@ -154,10 +155,10 @@ def referrers(
     A registry without that API keeps the list under the tag `sha256-<digest>` (OCI distribution's fallback).
     """
     if reference.digest is None:
-        raise InvalidRequest(f"{_subject(reference)}: referrers belong to a digest.")
+        raise InvalidRequest(f"{subject(reference)}: referrers belong to a digest.")
     query = "?" + urlencode({"artifactType": artifact_type}) if artifact_type else ""
-    url = f"{_repository(session, reference)}/referrers/{reference.digest}{query}"
-    request = Request("GET", url, _subject(reference), {"accept": INDEX_TYPES[0]}, limit=MANIFEST_LIMIT)
+    url = f"{repository_url(session, reference)}/referrers/{reference.digest}{query}"
+    request = Request("GET", url, subject(reference), {"accept": INDEX_TYPES[0]}, limit=MANIFEST_LIMIT)
     response = yield from _read(session, request, reference)
     if response.status == HTTPStatus.NOT_FOUND:
         tag = reference.digest.replace(":", "-")
@@ -165,27 +166,27 @@ def referrers(
         response = yield from _manifest(session, "GET", fallback)
         if response.status == HTTPStatus.NOT_FOUND:
             return ()
-    _expect(response, reference)
-    index = Manifest.read(response.body, _media_type(response), None, of=_subject(reference))
+    expect(response, reference)
+    index = Manifest.read(response.body, _media_type(response), None, of=subject(reference))
     return tuple(entry for entry in index.entries if artifact_type in (None, entry.artifact_type))
 
 
 def _manifest(
     session: Session, method: str, reference: Reference, headers: Mapping[str, str] | None = None
 ) -> Exchange[Response]:
-    url = f"{_repository(session, reference)}/manifests/{reference.target}"
+    url = f"{repository_url(session, reference)}/manifests/{reference.target}"
     wanted = {"accept": ACCEPTED, **(headers or {})}
-    request = Request(method, url, _subject(reference), wanted, limit=MANIFEST_LIMIT)
+    request = Request(method, url, subject(reference), wanted, limit=MANIFEST_LIMIT)
     action = "delete" if method == "DELETE" else "pull"
-    return (yield from session.ask(request, registry=reference.registry, scope=_scope(reference, action)))
+    return (yield from session.ask(request, registry=reference.registry, scope=scope(reference, action)))
 
 
 def _read(session: Session, request: Request, reference: Reference) -> Exchange[Response]:
-    return (yield from session.ask(request, registry=reference.registry, scope=_scope(reference, "pull")))
+    return (yield from session.ask(request, registry=reference.registry, scope=scope(reference, "pull")))
 
 
 def _read_head(session: Session, reference: Reference, response: Response) -> Exchange[Head]:
-    _expect(response, reference)
+    expect(response, reference)
     digest = response.headers.get("docker-content-digest")
     if not digest:
         manifest = yield from get(session, reference)
@@ -194,28 +195,11 @@ def _read_head(session: Session, reference: Reference, response: Response) -> Ex
     return Head(_checked(digest, reference), _media_type(response), int(length) if length.isdecimal() else 0)
 
 
-def _repository(session: Session, reference: Reference) -> str:
-    return f"{session.base(reference.registry)}/v2/{reference.repository}"
-
-
-def _scope(reference: Reference, action: str) -> str:
-    return f"repository:{reference.repository}:{action}"
-
-
-def _subject(reference: Reference) -> str:
-    return f"Image '{reference.familiar}' of registry '{reference.registry}'"
-
-
-def _expect(response: Response, reference: Reference, status: HTTPStatus = HTTPStatus.OK) -> None:
-    if response.status != status:
-        raise failure(response, _subject(reference))
-
-
 def _checked(digest: str, reference: Reference) -> str:
     try:
         check_digest(digest, of=digest)
     except LanguageError:
-        raise Unavailable(f"{_subject(reference)}: the registry names a digest that is none.") from None
+        raise Unavailable(f"{subject(reference)}: the registry names a digest that is none.") from None
     return digest
 
 
@@ -228,7 +212,7 @@ def _next(response: Response, url: str, reference: Reference) -> str | None:
     found = _NEXT.search(response.headers.get("link", ""))
     if found is None:
         return None
-    following = join_url(url, str(found[1]), _subject(reference))
+    following = join_url(url, str(found[1]), subject(reference))
     if urlsplit(following)[:2] != urlsplit(url)[:2]:
-        raise Unavailable(f"{_subject(reference)}: the registry's list of tags goes on at another host.")
+        raise Unavailable(f"{subject(reference)}: the registry's list of tags goes on at another host.")
     return following

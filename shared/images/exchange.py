@@ -41,7 +41,8 @@ class Sink:
 class Request:
     """One request. `limit` bounds the body of the answer, in bytes; `subject` names the image for errors.
 
-    With `sink`, whose bounds hold instead, a large body goes there and not into the answer.
+    With `sink`, whose bounds hold instead, a large body goes there and not into the answer. `content` is the body
+    that is sent.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Request:
     subject: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
     limit: int = 1024**2
     sink: Sink | None = field(default=None, repr=False)
 
