@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from devstack import files
 
@@ -84,3 +84,10 @@ def load_or_create(path: Path) -> SigningKey:
     if not isinstance(private, rsa.RSAPrivateKey):
         raise TypeError(f"{path} is not an RSA key")
     return SigningKey(private)
+
+
+def new_ec_key() -> bytes:
+    """Make a private key on P-256, as PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

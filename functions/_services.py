@@ -54,12 +54,14 @@ def services() -> Services:
         tokens=tokens,
         issue_login=LoginIssuer(known),
         clock=utc_now,
-        on_end=partial(_tell_of_end, storage),
+        on_end=partial(_tell_of_end, storage, known.is_signing),
     )
     return Services(known, Callers(known), shop, LogTokens(keys.token_key), KeyVaults(known))
 
 
-def _tell_of_end(storage: Storage, run: Run) -> None:
-    """Have it recorded what follows from a run: what its task stands on, and the images that it pushed."""
+def _tell_of_end(storage: Storage, is_signing: bool, run: Run) -> None:  # noqa: FBT001 - bound once, by position
+    """Have it recorded what follows from a run: what its task stands on, the images that it pushed, and how."""
     if run.task or run.output_images:
         storage.base_images.send({"ended": run.id, "registry": run.registry})
+    if run.output_images and is_signing:
+        storage.provenance.send({"run": run.id, "registry": run.registry, "attempt": "1"})

@@ -276,6 +276,7 @@ module app 'modules/app.bicep' = {
     queueEndpoint: storage.outputs.queueEndpoint
     tableEndpoint: storage.outputs.tableEndpoint
     vaultUri: vault.outputs.uri
+    signingKeyUri: vault.outputs.signingKeyUri
     insightsConnectionString: monitoring.outputs.connectionString
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     publicUrl: publicUrl

@@ -152,6 +152,10 @@ class Settings(BaseModel):
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
     """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
+    signing_key: str = Field(default="", alias="SLIPWAY_SIGNING_KEY")
+    """Address of the key vault's key (`https://<vault>/keys/<name>`) that signs the provenance of images."""
+    signing_key_file: Path | None = Field(default=None, alias="SLIPWAY_SIGNING_KEY_FILE")
+    """PEM file of a private key on P-256: the local stand-in. Without either no provenance is attached."""
     image_aliases: Json[dict[Annotated[str, Field(pattern="^[A-Za-z0-9]+$")], str]] = Field(
         default_factory=dict, alias="SLIPWAY_IMAGE_ALIASES"
     )
@@ -163,6 +167,11 @@ class Settings(BaseModel):
     read from such hosts alone."""
     ca_bundle: Path | None = Field(default=None, alias="SLIPWAY_CA_BUNDLE")
     """PEM file of certificate authorities that are trusted beside the public ones."""
+
+    @property
+    def is_signing(self) -> bool:
+        """Whether there is a key to sign provenance with."""
+        return bool(self.signing_key or self.signing_key_file)
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from devstack import files
 from devstack.entra.directory import ManagedIdentity, Principal
+from devstack.signing import new_ec_key
 from devstack.stack.layout import Layout
 from devstack.stack.names import local_id
 
@@ -65,11 +66,13 @@ def object_id(name: str) -> str:
 
 
 def load_or_create(layout: Layout) -> Credentials:
-    """Read the secrets of a stack, or make them. The app's key file is made beside them."""
+    """Read the secrets of a stack, or make them. The app's keys are made beside them."""
     if not layout.secrets.exists():
         files.write_secret(layout.secrets, Credentials().model_dump_json(indent=2))
     if not layout.app_key.exists():
         files.write_secret(layout.app_key, base64.b64encode(secrets.token_bytes(APP_KEY_BYTES)))
+    if not layout.signing_key.exists():
+        files.write_secret(layout.signing_key, new_ec_key())
     return _read(layout.secrets)
 
 

@@ -37,6 +37,11 @@ class Layout:
         return self.keys / "slipway.key"
 
     @property
+    def signing_key(self) -> Path:
+        """The key that the functions app signs the provenance of images with."""
+        return self.keys / "provenance.pem"
+
+    @property
     def entra_key(self) -> Path:
         """The tenant's signing key."""
         return self.keys / "entra.pem"

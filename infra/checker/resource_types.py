@@ -42,6 +42,7 @@ RESOURCE_TYPES = {
         ("Microsoft.Storage/storageAccounts/tableServices/tables", _STORAGE, "Table"),
         ("Microsoft.Storage/storageAccounts/managementPolicies", _STORAGE, "ManagementPolicy"),
         ("Microsoft.KeyVault/vaults", ("2026-05-15", "azure.mgmt.keyvault.models"), "VaultCreateOrUpdateParameters"),
+        ("Microsoft.KeyVault/vaults/keys", ("2026-05-15", "azure.mgmt.keyvault.models"), "Key"),
         ("Microsoft.ContainerRegistry/registries", _REGISTRY, "Registry"),
         ("Microsoft.EventGrid/systemTopics", _EVENTS, "SystemTopic"),
         ("Microsoft.EventGrid/systemTopics/eventSubscriptions", _EVENTS, "EventSubscription"),

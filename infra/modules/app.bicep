@@ -30,6 +30,9 @@ param tableEndpoint string
 @description('Address of the key vault, with a slash at its end.')
 param vaultUri string
 
+@description('Address of the key that signs the provenance of images.')
+param signingKeyUri string
+
 @description('Where telemetry goes.')
 param insightsConnectionString string
 
@@ -171,6 +174,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
       SLIPWAY_BUILDER_IMAGE: builderImage
       SLIPWAY_BUILDER_PRIVILEGED: 'true'
       SLIPWAY_KEY: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/slipway-key)'
+      SLIPWAY_SIGNING_KEY: signingKeyUri
       SLIPWAY_KEY_VAULT_SUFFIX: environment().suffixes.keyvaultDns
     },
     empty(builderImageIdentityId) ? {} : { SLIPWAY_BUILDER_IMAGE_IDENTITY: builderImageIdentityId },

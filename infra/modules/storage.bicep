@@ -23,8 +23,8 @@ param appPrincipalId string
 param eventsPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
-var containerNames = ['deployments', 'dead-letters', 'sources', 'logs', 'requests', 'results']
-var queueNames = ['dispatch', 'git-deliveries', 'base-images', 'registry-events']
+var containerNames = ['deployments', 'dead-letters', 'sources', 'logs', 'requests', 'results', 'signing-keys']
+var queueNames = ['dispatch', 'git-deliveries', 'base-images', 'provenance', 'registry-events']
 var tableNames = [
   'runs'
   'groups'

@@ -64,6 +64,27 @@ resource appReadsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// What signs the provenance of images. It cannot leave the vault.
+resource signingKey 'Microsoft.KeyVault/vaults/keys@2026-05-15' = {
+  parent: vault
+  name: 'slipway-provenance'
+  properties: {
+    kty: 'EC'
+    curveName: 'P-256'
+    keyOps: ['sign', 'verify']
+  }
+}
+
+resource appSigns 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, appPrincipalId, roles.keyVaultCryptoUser)
+  scope: vault
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultCryptoUser)
+  }
+}
+
 resource deployerMakesKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerPrincipalId)) {
   name: guid(vault.id, deployerPrincipalId, roles.keyVaultSecretsOfficer)
   scope: vault
@@ -77,3 +98,4 @@ resource deployerMakesKey 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 output id string = vault.id
 output name string = vault.name
 output uri string = vault.properties.vaultUri
+output signingKeyUri string = signingKey.properties.keyUri

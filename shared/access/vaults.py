@@ -18,7 +18,8 @@ from shared.identity import app_identity
 from shared.settings import Settings
 
 _API_VERSION = "7.4"
-_COLLECTION = "secrets"
+SECRETS, KEYS = "secrets", "keys"
+"""The collections of a vault that are asked here."""
 _WRONG = "invalid azure keyvault secret URL"
 _DEFAULT_RESOURCE = "https://vault.azure.net"
 _SEGMENTS = (2, 3)
@@ -29,15 +30,16 @@ _CLIENT_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass(frozen=True)
 class SecretAddress:
-    """One secret of one vault; an empty `version` means the newest. `suffix` is the cloud's, as configured."""
+    """One secret or key of one vault; an empty `version` means the newest. `suffix` is the cloud's, as configured."""
 
     host: str
     name: str
     version: str
     suffix: str
+    collection: str = SECRETS
 
     @classmethod
-    def parse(cls, text: str, suffix: str) -> Self:
+    def parse(cls, text: str, suffix: str, collection: str = SECRETS) -> Self:
         """Read `https://<vault>/secrets/<name>[/<version>]`, in any case, as ACR Tasks does.
 
         A suffix with a dot in front must end the host, any other must be the host itself. Raises InvalidRequest.
@@ -48,19 +50,19 @@ class SecretAddress:
         segments = parts.path.strip("/").split("/")
         if len(segments) not in _SEGMENTS:
             raise InvalidRequest(f"{_WRONG}. Bad number of URL segments: {len(segments)}")
-        if segments[0] != _COLLECTION:
-            raise InvalidRequest(f"{_WRONG}. Expected 'secrets' collection, but found: {segments[0][:100]}")
+        if segments[0] != collection:
+            raise InvalidRequest(f"{_WRONG}. Expected '{collection}' collection, but found: {segments[0][:100]}")
         if not all(_NAME.fullmatch(segment) for segment in segments[1:]):
             raise InvalidRequest(f"{_WRONG}. A name consists of letters, digits and dashes")
         if not _is_vault(parts.netloc, suffix):
             raise InvalidRequest(f"{_WRONG}. The host is not a key vault of this cloud ({suffix})")
         version = segments[2] if len(segments) == _SEGMENTS[1] else ""
-        return cls(parts.netloc, segments[1], version, suffix)
+        return cls(parts.netloc, segments[1], version, suffix, collection)
 
     @property
     def url(self) -> str:
         """What to ask."""
-        path = "/".join(part for part in (_COLLECTION, self.name, self.version) if part)
+        path = "/".join(part for part in (self.collection, self.name, self.version) if part)
         return f"https://{self.host}/{path}"
 
     @property

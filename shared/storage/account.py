@@ -31,8 +31,8 @@ TABLES = (
     "pending",
     "watches",
 )
-CONTAINERS = ("sources", "logs", "requests", "results")
-QUEUES = ("dispatch", "git-deliveries", "registry-events", "base-images")
+CONTAINERS = ("sources", "logs", "requests", "results", "signing-keys")
+QUEUES = ("dispatch", "git-deliveries", "registry-events", "base-images", "provenance")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Storage:
     git_deliveries: Queue
     registry_events: Queue
     base_images: Queue
+    provenance: Queue
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -92,6 +93,7 @@ def open_storage(settings: Settings) -> Storage:
         git_deliveries=_queue(queues, "git-deliveries"),
         registry_events=_queue(queues, "registry-events"),
         base_images=_queue(queues, "base-images"),
+        provenance=_queue(queues, "provenance"),
     )
 
 
