@@ -48,6 +48,8 @@ class RegistrySettings(BaseModel):
     login_server: str
     location: str
     sku: str = Field(default="Premium", pattern="^(Basic|Standard|Premium)$")
+    warm_builders: int | None = Field(default=None, ge=0, le=20)
+    """Groups that are started before a run of this registry asks for one; None for `SLIPWAY_WARM_BUILDERS`."""
 
     @property
     def name(self) -> str:

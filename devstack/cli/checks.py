@@ -72,7 +72,7 @@ def _slow(arguments: Sequence[str]) -> int:
     if stack.running():
         raise StackError("Another ./dev test uses this checkout's test stack; wait for it.")
     stop_leftovers(stack)
-    for folder in (stack.layout.azurite, stack.layout.registry, stack.layout.logs):
+    for folder in (stack.layout.azurite, stack.layout.registry, stack.layout.other_registry, stack.layout.logs):
         # Each session starts with no runs and no images but the seeds.
         shutil.rmtree(folder, ignore_errors=True)
     # A git host that tests start on the guest port is one that groups may reach.

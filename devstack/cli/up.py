@@ -124,7 +124,7 @@ def _prepared(target: Target, equipment: Equipment) -> Iterator[Supervisor]:
     authority.ensure(layout.tls.directory, dt.datetime.now(dt.UTC))
     secrets = credentials.load_or_create(layout)
     configs.write_all(layout, stack_ports, secrets, equipment.image)
-    for folder in (layout.azurite, layout.registry, layout.container_groups):
+    for folder in (layout.azurite, layout.registry, layout.other_registry, layout.container_groups):
         folder.mkdir(parents=True, exist_ok=True)
     write_logins(target, secrets)
     hosts_file.add(layout.state)
@@ -147,7 +147,8 @@ def write_logins(target: Target, secrets: Credentials) -> None:
     for principal in secrets.principals():
         az.az_files(target.ports, principal).write(target.layout.az / principal.name)
     login = base64.b64encode(f"{DEV_USER}:{secrets.registry_password}".encode()).decode()
-    auths = {"auths": {target.ports.login_server: {"auth": login}}}
+    servers = (target.ports.login_server, target.ports.other_login_server)
+    auths = {"auths": {server: {"auth": login} for server in servers}}
     files.write_secret(target.layout.registry_auth, json.dumps(auths))
 
 
@@ -182,7 +183,8 @@ def recipe(target: Target) -> str:
     lines = [f"  export {name}={shlex.quote(value)}" for name, value in exports.items()]
     return "\n".join(
         [
-            f"Slipway answers at {target.ports.public_url}, its registry at {target.ports.login_server}.",
+            f"Slipway answers at {target.ports.public_url}.",
+            f"Its registries: localreg, {target.ports.login_server}; otherreg, {target.ports.other_login_server}.",
             "  ./dev az acr build -r localreg -t hello:v1 samples/hello",
             "For a shell with an az of its own:",
             *lines,

@@ -24,8 +24,8 @@ def main() -> None:
     certificate = signing_certificate(key, config.signing_certificate, dt.datetime.now(dt.UTC))
     trust = ssl.create_default_context(cafile=str(config.authorities))
     keys = jwt.PyJWKClient(config.entra_jwks_url, ssl_context=trust, timeout=5)
-    mint = Mint(config.issuer, config.service, key, certificate)
-    service = TokenService(config, mint, entra_check(config, keys))
+    mints = {name: Mint(config.issuer, name, key, certificate) for name in config.services}
+    service = TokenService(config, mints, entra_check(config, keys))
     asyncio.run(serve([Listener(config.port, service, config.certificate, config.key)]))
 
 

@@ -34,8 +34,8 @@ class Member(_Model):
 class TokenServiceConfig(_Model):
     """The whole configuration of the token service."""
 
-    service: str
-    """The registry's login server: the `service` of a request and the `aud` of a token."""
+    services: tuple[str, ...] = Field(min_length=1)
+    """Login servers: the `service` of a request and the `aud` of a token. The first is meant where none is named."""
     issuer: str
     """The `iss` that the registry expects."""
     users: tuple[User, ...] = ()

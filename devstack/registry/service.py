@@ -10,7 +10,7 @@ Nobody is anonymous here: without a credential the answer is 401.
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -50,10 +50,10 @@ def entra_check(config: TokenServiceConfig, keys: jwt.PyJWKClient) -> EntraCheck
 
 @dataclass(frozen=True)
 class TokenService:
-    """Answers for one registry."""
+    """Answers for each registry by a mint of its own: no token of one is worth anything at another."""
 
     config: TokenServiceConfig
-    mint: Mint
+    mints: Mapping[str, Mint]
     check_entra: EntraCheck
 
     def __call__(self, request: Request) -> Response:
@@ -68,54 +68,61 @@ class TokenService:
         return _error(HTTPStatus.NOT_FOUND, "NOT_FOUND", "There is nothing here.")
 
     def _get(self, request: Request) -> Response:
-        if (refused := self._wrong_service(request.parameters("service"))) is not None:
-            return refused
+        mint = self._mint(request.parameters("service"))
+        if mint is None:
+            return self._wrong_service()
         name, password = _basic(request.headers.get("authorization", ""))
-        account = self._account(name, password)
+        account = self._account(mint, name, password)
         if account is None:
             return _unauthenticated()
         offline = "true" in request.parameters("offline_token")
-        return self._answer(account, request.parameters("scope"), with_refresh=offline)
+        return self._answer(mint, account, request.parameters("scope"), with_refresh=offline)
 
     def _post(self, form: dict[str, str]) -> Response:
-        if (refused := self._wrong_service([form["service"]] if "service" in form else [])) is not None:
-            return refused
+        mint = self._mint([form["service"]] if "service" in form else [])
+        if mint is None:
+            return self._wrong_service()
         match form.get("grant_type"):
             case "refresh_token":
-                account = self.mint.account_of(form.get("refresh_token", ""))
+                account = mint.account_of(form.get("refresh_token", ""))
             case "password":
-                account = self._account(form.get("username", ""), form.get("password", ""))
+                account = self._account(mint, form.get("username", ""), form.get("password", ""))
             case _:
                 return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", "The grant type is not supported.")
         if account is None:
             return _unauthenticated()
         offline = form.get("access_type") == "offline"
-        return self._answer(account, [form.get("scope", "")], with_refresh=offline)
+        return self._answer(mint, account, [form.get("scope", "")], with_refresh=offline)
 
     def _exchange(self, form: dict[str, str]) -> Response:
         if form.get("grant_type") not in {"access_token", "access_token_refresh_token"}:
             return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", "The grant type is not supported.")
-        if (refused := self._wrong_service([form.get("service", "")])) is not None:
-            return refused
+        mint = self._mint([form.get("service", "")])
+        if mint is None:
+            return self._wrong_service()
         account = self.check_entra(form.get("access_token", ""))
         if account is None or self.config.right_of(account) is None:
             return _unauthenticated()
-        return json_response({"refresh_token": self.mint.refresh(account)})
+        return json_response({"refresh_token": mint.refresh(account)})
 
-    def _wrong_service(self, named: Iterable[str]) -> Response | None:
-        if all(service == self.config.service for service in named):
-            return None
-        return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", f"This service speaks for {self.config.service} alone.")
+    def _mint(self, named: Iterable[str]) -> Mint | None:
+        """Pick the registry that is spoken of; None for one that is not known, or for several."""
+        services = set(named) or {self.config.services[0]}
+        return self.mints.get(services.pop()) if len(services) == 1 else None
 
-    def _account(self, name: str, password: str) -> str | None:
+    def _wrong_service(self) -> Response:
+        known = ", ".join(self.config.services)
+        return _error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", f"This service speaks for {known} alone.")
+
+    def _account(self, mint: Mint, name: str, password: str) -> str | None:
         if name == REFRESH_USER:
-            return self.mint.account_of(password)
+            return mint.account_of(password)
         user = self.config.user(name, password)
         return user.name if user else None
 
-    def _answer(self, account: str, asked: Iterable[str], *, with_refresh: bool) -> Response:
+    def _answer(self, mint: Mint, account: str, asked: Iterable[str], *, with_refresh: bool) -> Response:
         granted = access.grant(access.parse(asked), self.config.right_of(account))
-        token = self.mint.access(account, granted)
+        token = mint.access(account, granted)
         body: dict[str, object] = {
             "token": token,
             "access_token": token,
@@ -123,7 +130,7 @@ class TokenService:
             "issued_at": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         if with_refresh:
-            body["refresh_token"] = self.mint.refresh(account)
+            body["refresh_token"] = mint.refresh(account)
         return json_response(body)
 
 

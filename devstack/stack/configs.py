@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from devstack import files
 from devstack.entra.directory import Directory, EntraConfig
@@ -60,7 +61,7 @@ def token_service(layout: Layout, ports: Ports, credentials: Credentials) -> Tok
     members = [Member(object_id=object_id(name), right=_RIGHTS[role]) for name, role in ROLES.items() if role]
     tenant = directory(ports, credentials)
     return TokenServiceConfig(
-        service=ports.login_server,
+        services=(ports.login_server, ports.other_login_server),
         issuer=TOKEN_ISSUER,
         users=(User(name=DEV_USER, password=credentials.registry_password, right=Right.WRITE),),
         members=(*members, Member(object_id=identity_object_id(), right=Right.WRITE)),
@@ -94,13 +95,25 @@ def vault(layout: Layout, ports: Ports, credentials: Credentials) -> VaultConfig
 
 def registry(layout: Layout, ports: Ports, credentials: Credentials) -> RegistryServer:
     """Configure the registry."""
+    return _registry(layout, ports, credentials, (layout.registry, ports.registry, ports.login_server))
+
+
+def other_registry(layout: Layout, ports: Ports, credentials: Credentials) -> RegistryServer:
+    """Configure the second registry."""
+    return _registry(
+        layout, ports, credentials, (layout.other_registry, ports.other_registry, ports.other_login_server)
+    )
+
+
+def _registry(layout: Layout, ports: Ports, credentials: Credentials, place: tuple[Path, int, str]) -> RegistryServer:
+    data, port, service = place
     return RegistryServer(
-        data=layout.registry,
-        port=ports.registry,
+        data=data,
+        port=port,
         certificate=layout.tls.leaf,
         key=layout.tls.leaf_key,
         realm=ports.token_realm,
-        service=ports.login_server,
+        service=service,
         issuer=TOKEN_ISSUER,
         token_certificate=layout.registry_certificate,
         http_secret=credentials.registry_http_secret,
@@ -137,9 +150,10 @@ def container_groups(
         },
         "forwards": [
             _forward(names.REGISTRY_ADDRESS_IN_GROUPS, ports.registry),
+            _forward(names.REGISTRY_ADDRESS_IN_GROUPS, ports.other_registry),
             *(_forward(LOOPBACK, port) for port in own_loopback),
         ],
-        "hosts": {names.REGISTRY_HOST: names.REGISTRY_ADDRESS_IN_GROUPS},
+        "hosts": dict.fromkeys((names.REGISTRY_HOST, names.OTHER_REGISTRY_HOST), names.REGISTRY_ADDRESS_IN_GROUPS),
         "token_issuer": tenant.issuer,
         "jwks_url": tenant.jwks_url,
         "token_audiences": list(names.ARM_AUDIENCES),
@@ -183,6 +197,11 @@ class ConfigFiles:
         return str(self.layout.config / "registry.yml")
 
     @property
+    def other_registry(self) -> str:
+        """The second registry's."""
+        return str(self.layout.config / "other-registry.yml")
+
+    @property
     def container_groups(self) -> str:
         """The container-group service's."""
         return str(self.layout.config / "container-groups.json")
@@ -197,6 +216,7 @@ def write_all(layout: Layout, ports: Ports, credentials: Credentials, image: Bui
         "token-service.json": _with_secrets(token_service(layout, ports, credentials)),
         "vault.json": vault(layout, ports, credentials).model_dump_json(indent=2),
         "registry.yml": configuration(registry(layout, ports, credentials)),
+        "other-registry.yml": configuration(other_registry(layout, ports, credentials)),
         "container-groups.json": json.dumps(groups, indent=2),
     }
     for name, text in texts.items():

@@ -1,4 +1,4 @@
-"""The registry's name in /etc/hosts: one marked line for each running stack."""
+"""The registries' names in /etc/hosts: one marked line for each running stack."""
 
 import hashlib
 import os
@@ -15,7 +15,8 @@ MARK = "# slipway"
 
 def line(state: Path) -> str:
     """Write the line of the stack that keeps its files in `state`."""
-    return f"127.0.0.1 {names.REGISTRY_HOST} {MARK} {hashlib.sha256(str(state).encode()).hexdigest()[:8]}"
+    mark = f"{MARK} {hashlib.sha256(str(state).encode()).hexdigest()[:8]}"
+    return f"127.0.0.1 {names.REGISTRY_HOST} {names.OTHER_REGISTRY_HOST} {mark}"
 
 
 def with_line(text: str, wanted: str) -> str:
@@ -32,7 +33,7 @@ def without_line(text: str, unwanted: str) -> str:
 
 
 def add(state: Path, hosts: Path = HOSTS) -> None:
-    """Make the registry's name known on this machine. Raises `StackError` when that takes root."""
+    """Make the registries' names known on this machine. Raises `StackError` when that takes root."""
     wanted = line(state)
     if wanted in hosts.read_text().splitlines():
         return

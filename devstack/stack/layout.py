@@ -57,6 +57,11 @@ class Layout:
         return self.keys / "registry-tokens.crt"
 
     @property
+    def other_registry(self) -> Path:
+        """The second registry's data."""
+        return self.state / "other-registry"
+
+    @property
     def registry_auth(self) -> Path:
         """The developer's registry login, in the form of Docker's `config.json`."""
         return self.keys / "registry-auth" / "config.json"

@@ -16,12 +16,16 @@ CLOUD = "Slipway"
 
 REGISTRY = "localreg"
 REGISTRY_HOST = f"{REGISTRY}.slipway.test"
+OTHER_REGISTRY = "otherreg"
+"""A second one, so that what crosses registries can be tried."""
+OTHER_REGISTRY_HOST = f"{OTHER_REGISTRY}.slipway.test"
 REGISTRY_ADDRESS_IN_GROUPS = "10.99.0.1"
-"""The address that `REGISTRY_HOST` has inside a container group."""
+"""The address that the registries' names have inside a container group."""
 
 RESOURCE_GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/slipway"
 BUILDER_RESOURCE_GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/slipway-builders"
 REGISTRY_ID = f"{RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{REGISTRY}"
+OTHER_REGISTRY_ID = f"{RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{OTHER_REGISTRY}"
 
 BUILDER_IMAGE = "slipway/builder:local"
 STORAGE_ACCOUNT = "slipway"

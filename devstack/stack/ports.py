@@ -55,6 +55,11 @@ class Ports:
         return self.base + 8
 
     @property
+    def other_registry(self) -> int:
+        """HTTPS of the second registry."""
+        return self.base + 9
+
+    @property
     def blob(self) -> int:
         """HTTP of Azurite's blob service."""
         return self.base + 10
@@ -86,6 +91,7 @@ class Ports:
             "Azurite queue": self.queue,
             "Azurite table": self.table,
             "registry": self.registry,
+            "second registry": self.other_registry,
             "registry token service": self.tokens,
             "Entra": self.entra,
             "key vault": self.vault,
@@ -128,6 +134,11 @@ class Ports:
     def login_server(self) -> str:
         """The registry's name as images carry it."""
         return f"{names.REGISTRY_HOST}:{self.registry}"
+
+    @property
+    def other_login_server(self) -> str:
+        """The second registry's name as images carry it."""
+        return f"{names.OTHER_REGISTRY_HOST}:{self.other_registry}"
 
 
 def is_free(port: int) -> bool:

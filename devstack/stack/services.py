@@ -86,6 +86,13 @@ def services(layout: Layout, ports: Ports, credentials: Credentials, programs: P
             HttpCheck(ports.registry, "/v2/", authority),
         ),
         Service(
+            "other-registry",
+            "second registry",
+            (programs.registry, "serve", made.other_registry),
+            base,
+            HttpCheck(ports.other_registry, "/v2/", authority),
+        ),
+        Service(
             "container-groups",
             "container-group service",
             (*python, "devstack.container_groups", "--config", made.container_groups),

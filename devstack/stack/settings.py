@@ -35,7 +35,7 @@ def trust_environment(bundle: Path) -> dict[str, str]:
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     """Add the local names to the proxy exceptions of an environment."""
-    local = ["localhost", LOOPBACK, names.REGISTRY_HOST]
+    local = ["localhost", LOOPBACK, names.REGISTRY_HOST, names.OTHER_REGISTRY_HOST]
     made = dict(environment)
     for variable in ("NO_PROXY", "no_proxy"):
         known = [name for name in environment.get(variable, "").split(",") if name]
@@ -63,15 +63,22 @@ def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name in OWN or not name.startswith(FOREIGN)}
 
 
-def registries(ports: Ports) -> list[dict[str, str]]:
-    """List the registries that the deployment serves: the local one."""
+def registries(ports: Ports) -> list[dict[str, str | int]]:
+    """List the registries that the deployment serves. Builders wait for the first alone."""
     return [
         {
             "id": names.REGISTRY_ID,
             "loginServer": ports.login_server,
             "location": "local",
             "sku": "Premium",
-        }
+        },
+        {
+            "id": names.OTHER_REGISTRY_ID,
+            "loginServer": ports.other_login_server,
+            "location": "local",
+            "sku": "Premium",
+            "warmBuilders": 0,
+        },
     ]
 
 

@@ -27,7 +27,8 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
     A pool's groups that execute a run count as its own. A pool whose deletion was shown long enough is forgotten.
     """
     key, held = registry.name.lower(), Counter[str]()
-    wanted = {"": shop.settings.warm_builders} | {pool.key: pool.count for pool in shop.agent_pools.all(key)}
+    waiting = shop.settings.warm_builders if registry.warm_builders is None else registry.warm_builders
+    wanted = {"": waiting} | {pool.key: pool.count for pool in shop.agent_pools.all(key)}
     groups = list(shop.pool.groups(key))
     held.update(group.agent_pool for group in groups if group.run_id and group.agent_pool)
     for group in groups:

@@ -17,6 +17,7 @@ from devstack.signing import SigningKey, new_key
 from devstack.web import Request, Response
 
 SERVICE = "localreg.slipway.test:7455"
+SECOND = "second.test:7449"
 KEY = new_key()
 ENTRA_KEY = new_key()
 
@@ -25,7 +26,7 @@ ENTRA_KEY = new_key()
 def service(tmp_path_factory: pytest.TempPathFactory) -> TokenService:
     unused = Path("unused")
     config = TokenServiceConfig(
-        service=SERVICE,
+        services=(SERVICE, SECOND),
         issuer="issuer",
         users=(User(name="dev", password="open", right=Right.WRITE),),
         members=(Member(object_id="writer", right=Right.WRITE), Member(object_id="reader", right=Right.READ)),
@@ -36,7 +37,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> TokenService:
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("keys")
     certificate = signing_certificate(KEY, folder / "tokens.crt", dt.datetime.now(dt.UTC))
-    return TokenService(config, Mint("issuer", SERVICE, KEY, certificate), entra_check(config, _Keys()))
+    mints = {name: Mint("issuer", name, KEY, certificate) for name in config.services}
+    return TokenService(config, mints, entra_check(config, _Keys()))
 
 
 class _Keys(jwt.PyJWKClient):
@@ -111,6 +113,15 @@ def test_nobody_is_anonymous(service: TokenService, headers: dict[str, str]) -> 
 
 def test_another_registrys_service_is_refused(service: TokenService) -> None:
     assert _get(service, _basic("dev", "open"), named="other").status == 400
+
+
+def test_a_token_of_one_registry_is_worth_nothing_at_another(service: TokenService) -> None:
+    refresh = _json(_exchange(service, _entra_token()))["refresh_token"]
+    form = {"grant_type": "refresh_token", "scope": "repository:a:pull", "refresh_token": refresh}
+    assert _post(service, "/oauth2/token", **form, service=SERVICE).status == 200
+    assert _post(service, "/oauth2/token", **form, service=SECOND).status == 401
+    access = _json(_get(service, _basic("dev", "open"), "repository:a:pull", named=SECOND))["access_token"]
+    assert jwt.decode(access, options={"verify_signature": False})["aud"] == SECOND
 
 
 def test_an_entra_token_becomes_a_refresh_token_becomes_an_access_token(service: TokenService) -> None:

@@ -14,12 +14,13 @@ SECRETS = Credentials()
 IMAGE = configs.BuilderImage(("/top", "/bottom"), ("/usr/bin/python3", "-m", "builder"), ("PATH=/bin",))
 
 
-def test_a_group_reaches_the_registry_by_name_and_three_ports_of_its_own_loopback() -> None:
+def test_a_group_reaches_the_registries_by_name_and_three_ports_of_its_own_loopback() -> None:
     made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGE)
 
-    assert made["hosts"] == {"localreg.slipway.test": "10.99.0.1"}
+    assert made["hosts"] == {"localreg.slipway.test": "10.99.0.1", "otherreg.slipway.test": "10.99.0.1"}
     assert [(rule["listen_address"], rule["port"]) for rule in made["forwards"]] == [  # type: ignore[attr-defined]
         ("10.99.0.1", PORTS.registry),
+        ("10.99.0.1", PORTS.other_registry),
         ("127.0.0.1", PORTS.functions),
         ("127.0.0.1", PORTS.tokens),
         ("127.0.0.1", PORTS.blob),
@@ -33,16 +34,15 @@ def test_callers_of_the_container_group_service_are_checked_against_the_tenant()
     assert made["jwks_url"] == f"https://localhost:8004/{names.TENANT_ID}/discovery/v2.0/keys"
 
 
-def test_the_registry_trusts_the_token_service_that_it_names() -> None:
-    auth = json.loads(configuration(configs.registry(LAYOUT, PORTS, SECRETS)))["auth"]["token"]
+def test_each_registry_trusts_the_token_service_that_it_names() -> None:
     tokens = configs.token_service(LAYOUT, PORTS, SECRETS)
-
-    assert auth == {
-        "realm": f"https://localhost:{tokens.port}/oauth2/token",
-        "service": tokens.service,
-        "issuer": tokens.issuer,
-        "rootcertbundle": str(tokens.signing_certificate),
-    }
+    for made, service in zip((configs.registry, configs.other_registry), tokens.services, strict=True):
+        assert json.loads(configuration(made(LAYOUT, PORTS, SECRETS)))["auth"]["token"] == {
+            "realm": f"https://localhost:{tokens.port}/oauth2/token",
+            "service": service,
+            "issuer": tokens.issuer,
+            "rootcertbundle": str(tokens.signing_certificate),
+        }
 
 
 def test_configuration_files_are_readable_by_the_owner_alone(tmp_path: Path) -> None:
@@ -51,9 +51,9 @@ def test_configuration_files_are_readable_by_the_owner_alone(tmp_path: Path) -> 
 
     made = {path.name: path.stat().st_mode & 0o777 for path in layout.config.iterdir()}
 
-    assert made == dict.fromkeys(
-        ("entra.json", "token-service.json", "vault.json", "registry.yml", "container-groups.json"), 0o600
-    )
+    names = ("entra", "token-service", "vault", "container-groups")
+    files = (*(f"{name}.json" for name in names), "registry.yml", "other-registry.yml")
+    assert made == dict.fromkeys(files, 0o600)
 
 
 def test_written_configurations_hold_the_secrets_that_the_services_need(tmp_path: Path) -> None:

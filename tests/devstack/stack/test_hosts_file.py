@@ -13,7 +13,11 @@ def test_a_line_comes_and_goes_and_leaves_the_rest_alone(tmp_path: Path, before:
     hosts.write_text(before)
 
     hosts_file.add(ONE, hosts)
-    assert hosts.read_text().splitlines()[-1].startswith("127.0.0.1 localreg.slipway.test # slipway ")
+    assert (
+        hosts.read_text()
+        .splitlines()[-1]
+        .startswith("127.0.0.1 localreg.slipway.test otherreg.slipway.test # slipway ")
+    )
     hosts_file.remove(ONE, hosts)
 
     assert hosts.read_text().rstrip("\n") == before.rstrip("\n")

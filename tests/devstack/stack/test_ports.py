@@ -12,7 +12,7 @@ def test_the_default_ports_are_the_documented_ones() -> None:
         "functions host": 7443, "Entra": 7444, "managed identity": 7445, "container groups": 7446,
         "registry token service": 7447, "key vault": 7448,
         "Azurite blob": 7450, "Azurite queue": 7451, "Azurite table": 7452,
-        "registry": 7455,
+        "registry": 7455, "second registry": 7449,
     }  # fmt: skip
 
 

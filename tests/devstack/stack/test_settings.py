@@ -29,7 +29,14 @@ def test_every_address_follows_the_port_base() -> None:
 
 def test_the_registry_is_described_as_arm_would() -> None:
     assert json.loads(MADE["SLIPWAY_REGISTRIES"]) == [
-        {"id": names.REGISTRY_ID, "loginServer": "localreg.slipway.test:8015", "location": "local", "sku": "Premium"}
+        {"id": names.REGISTRY_ID, "loginServer": "localreg.slipway.test:8015", "location": "local", "sku": "Premium"},
+        {
+            "id": names.OTHER_REGISTRY_ID,
+            "loginServer": "otherreg.slipway.test:8009",
+            "location": "local",
+            "sku": "Premium",
+            "warmBuilders": 0,
+        },
     ]
 
 
@@ -51,7 +58,7 @@ def test_both_spellings_of_each_arm_audience_are_accepted() -> None:
 def test_local_names_join_the_proxy_exceptions_once() -> None:
     once = settings.without_proxy({"NO_PROXY": "corp.example,localhost", "X": "1"})
 
-    assert once["NO_PROXY"] == "corp.example,localhost,127.0.0.1,localreg.slipway.test"
+    assert once["NO_PROXY"] == "corp.example,localhost,127.0.0.1,localreg.slipway.test,otherreg.slipway.test"
     assert settings.without_proxy(once) == once
     assert once["X"] == "1"
 
