@@ -19,6 +19,7 @@ from shared.triggers.git.advertised import read_refs
 from shared.triggers.git.announcing import Announcer
 from shared.triggers.git.deliveries import DeliveryStore
 from shared.triggers.git.drain import Drain
+from shared.triggers.git.history import read_between
 from shared.triggers.git.hooks import HookStore, KnownHooks
 from shared.triggers.git.looking import Lookout, look_around
 from shared.triggers.git.receive import Desk, receive
@@ -111,7 +112,13 @@ def git_looks(timer: func.TimerRequest) -> None:
     if not shop.settings.git_poll_minutes:
         return
     with outbound_client(shop.settings) as client:
-        lookout = Lookout(shop, WatchStore(shop.storage.watches), Starter(shop), partial(read_refs, client))
+        lookout = Lookout(
+            shop,
+            WatchStore(shop.storage.watches),
+            Starter(shop),
+            partial(read_refs, client),
+            partial(read_between, client),
+        )
         for registry in _registries():
             try:
                 look_around(lookout, registry, shop.settings.git_poll_minutes)

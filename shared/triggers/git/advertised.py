@@ -5,7 +5,8 @@ Source: git's documentation of the smart HTTP protocol, `GET …/info/refs?servi
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -15,7 +16,7 @@ from shared.errors import Forbidden, InvalidRequest, NotFound, SlipwayError, Too
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of one answer: about a million refs."""
-_SERVICE = "git-upload-pack"
+SERVICE = "git-upload-pack"
 _REDIRECTS = 3
 _TOKEN_USERS = {"bitbucket.org": "x-token-auth"}
 _DEFAULT_USER = "x-access-token"
@@ -29,25 +30,46 @@ def read_refs(client: httpx.Client, repository: GitContext, token: str | None) -
     The token goes to the repository's own host alone. Raises Forbidden, NotFound, Unavailable, InvalidRequest or
     TooLarge, each with a sentence for the task's owner.
     """
-    url = f"{repository.url.rstrip('/')}/info/refs?service={_SERVICE}"
+    return ask(client, repository, token, lambda answer: dict(_refs(_lines(limited(answer.iter_bytes(), MAX_BYTES)))))
+
+
+def ask[Kind](
+    client: httpx.Client,
+    repository: GitContext,
+    token: str | None,
+    read: Callable[[httpx.Response], Kind],
+    more: Mapping[str, str] | None = None,
+) -> Kind:
+    """Answer what `read` makes of the host's advertisement, which may stand at another https address.
+
+    `more` headers are sent beside git's own. Raises as `read_refs` does.
+    """
+    url = f"{repository.url.rstrip('/')}/info/refs?service={SERVICE}"
     for _ in range(_REDIRECTS + 1):
-        headers = _headers(repository, url, token)
-        try:
-            with client.stream("GET", url, headers=headers) as answer:
-                if answer.is_redirect:
-                    url = _following(url, answer.headers.get("location", ""))
-                    continue
-                _check(answer, has_token=bool(token))
-                return dict(_refs(_lines(_limited(answer.iter_bytes()))))
-        except httpx.ConnectError as fault:
-            raise Unavailable(f"The repository's host was not reached: {fault}") from None
-        except httpx.HTTPError as fault:
-            raise Unavailable(f"The repository's host does not answer ({type(fault).__name__}).") from None
+        headers = {"Accept": f"application/x-{SERVICE}-advertisement", **headers_for(repository, url, token)}
+        with answering(), client.stream("GET", url, headers=headers | dict(more or {})) as answer:
+            if answer.is_redirect:
+                url = _following(url, answer.headers.get("location", ""))
+                continue
+            check(answer, "advertisement", has_token=bool(token))
+            return read(answer)
     raise InvalidRequest("The repository's host redirects too often.")
 
 
-def _headers(repository: GitContext, url: str, token: str | None) -> dict[str, str]:
-    headers = {"Accept": f"application/x-{_SERVICE}-advertisement", "User-Agent": "git/2.40 (slipway)"}
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise Unavailable for what fails on the way to the repository's host."""
+    try:
+        yield
+    except httpx.ConnectError as fault:
+        raise Unavailable(f"The repository's host was not reached: {fault}") from None
+    except httpx.HTTPError as fault:
+        raise Unavailable(f"The repository's host does not answer ({type(fault).__name__}).") from None
+
+
+def headers_for(repository: GitContext, url: str, token: str | None) -> dict[str, str]:
+    """Answer the headers of every request; the token is among them at the repository's own host alone."""
+    headers = {"User-Agent": "git/2.40 (slipway)"}
     host, _ = origin(repository.url)
     if token and origin(url) == origin(repository.url):
         user = repository.username or _TOKEN_USERS.get(host, _DEFAULT_USER)
@@ -62,11 +84,12 @@ def _following(url: str, location: str) -> str:
     return following
 
 
-def _check(answer: httpx.Response, *, has_token: bool) -> None:
+def check(answer: httpx.Response, what: str, *, has_token: bool) -> None:
+    """Raise what a status or a content type means that is not the one of `what` (advertisement or result)."""
     fault = _fault(answer.status_code, has_token=has_token)
     if fault is not None:
         raise fault
-    if answer.headers.get("content-type", "").partition(";")[0] != f"application/x-{_SERVICE}-advertisement":
+    if answer.headers.get("content-type", "").partition(";")[0] != f"application/x-{SERVICE}-{what}":
         raise InvalidRequest("The repository's host does not speak git's smart protocol at this address.")
 
 
@@ -83,12 +106,13 @@ def _fault(status: int, *, has_token: bool) -> SlipwayError | None:
     return None
 
 
-def _limited(parts: Iterable[bytes]) -> Iterator[bytes]:
+def limited(parts: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Answer the parts up to `most` bytes. Raises TooLarge."""
     read = 0
     for part in parts:
         read += len(part)
-        if read > MAX_BYTES:
-            raise TooLarge(f"The repository lists its refs in more than {MAX_BYTES} bytes.")
+        if read > most:
+            raise TooLarge(f"The repository's host answers with more than {most} bytes.")
         yield part
 
 

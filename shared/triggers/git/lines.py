@@ -12,6 +12,8 @@ from shared.triggers.git.events import PullRequest, Push, is_no_commit
 from shared.triggers.git.matching import Decision, Verdict
 
 _KEPT = 20
+_FOUND_KEPT = 100
+"""A look may find as many commits at once as fit into five long looks."""
 
 
 class Owed(BaseModel):
@@ -21,10 +23,15 @@ class Owed(BaseModel):
 
     commit: str
     request: str
+    earlier: tuple[str, ...] = ()
+    """Commits before it that have no run either, oldest first."""
 
 
 class Line(BaseModel):
-    """A branch, tag or pull request as one trigger of a task knows it. Lists keep the newest twenty."""
+    """A branch, tag or pull request as one trigger of a task knows it.
+
+    Lists keep the newest twenty, `found` a hundred.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -105,19 +112,24 @@ def _moved(line: Line, commit: str, request: str, *, starts: bool) -> Line:
     return line.model_copy(update=changes)
 
 
-def seen(line: Line, commit: str, request: str) -> Line | None:
-    """Answer the line after a look found its branch at a commit; `owed` when a run is to be made; None for no news."""
+def seen(line: Line, commit: str, request: str, between: tuple[str, ...] = ()) -> Line | None:
+    """Answer the line after a look found its branch at a commit; `owed` when runs are to be made; None for no news.
+
+    `between` are the commits from where the line was to that commit, both left out, oldest first.
+    """
     if commit == line.commit:
         return None
     if commit in line.strays:
         return line.model_copy(update={"commit": commit})
+    has_run = {line.started, *line.strays, *line.found}
+    earlier = tuple(one for one in between if one not in has_run)
     return line.model_copy(
         update={
             "commit": commit,
             "request": request,
             "started": commit,
             "moves": (*line.moves, (line.commit, commit))[-_KEPT:],
-            "found": (*line.found, commit)[-_KEPT:],
-            "owed": Owed(commit=commit, request=request),
+            "found": (*line.found, *earlier, commit)[-_FOUND_KEPT:],
+            "owed": Owed(commit=commit, request=request, earlier=earlier),
         }
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from shared.contexts import GitContext
@@ -32,6 +33,8 @@ WORK = timedelta(seconds=50)
 _THREADS = 8
 _MOST_BRANCHES = 100
 """Of one trigger: globs may cover more."""
+MOST_EARLIER = 19
+"""Commits of a branch, beside the newest one, that get a run by one look."""
 _OFF = "off"
 """In place of what a look was for, while a task has nothing to look for."""
 _LOG = logging.getLogger(__name__)
@@ -39,6 +42,9 @@ _LOG = logging.getLogger(__name__)
 type _Lines = Mapping[tuple[str, str], tuple[Line, Row | None]]
 ReadRefs = Callable[[GitContext, str | None], Mapping[str, str]]
 """Answers the commit of each ref for (repository, access token); raises SlipwayError with a sentence."""
+ReadBetween = Callable[[GitContext, str | None, str, str], tuple[str, ...] | None]
+"""Answers the commits after an older one and before a newer one; see `history.read_between`."""
+_Between = Callable[[str, str], tuple[str, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Lookout:
     watches: WatchStore
     starter: Starter
     read_refs: ReadRefs
+    read_between: ReadBetween
 
 
 @dataclass(frozen=True)
@@ -101,15 +108,16 @@ def look_at(lookout: Lookout, watch: Watch) -> None:
     looked = _fingerprint(subjects)
     known = lookout.watches.lines(watch.registry, watch.task)
     first = subjects[0].watch
+    token = token_of(content.full, first.trigger.name)
     try:
-        refs = lookout.read_refs(first.context, token_of(content.full, first.trigger.name))
+        refs = lookout.read_refs(first.context, token)
     except SlipwayError as fault:
         _note_fault(lookout, watch, subjects[0], fault)
         return
     for subject in subjects:
         for one in _branches(subject, known, refs):
             notes_only = watch.looked not in {looked, ""} or not (watch.looked or one.line.commit)
-            _compare(lookout, subject, one, notes_only=notes_only)
+            _compare(lookout, subject, one, partial(lookout.read_between, first.context, token), notes_only=notes_only)
     if (watch.looked, watch.fault) != (looked, ""):
         lookout.watches.note(watch, looked=looked, fault="")
 
@@ -130,36 +138,69 @@ def _branches(subject: Subject, known: _Lines, refs: Mapping[str, str]) -> Itera
         yield _Branch(line, row, refs[ref])
 
 
-def _compare(lookout: Lookout, subject: Subject, branch: _Branch, *, notes_only: bool) -> None:
+def _compare(lookout: Lookout, subject: Subject, branch: _Branch, read: _Between, *, notes_only: bool) -> None:
     commit, line = branch.commit, branch.line
     if line.owed is None:
+        is_silent = notes_only or bool(subject.watch.trigger.actors)
+        missed = _Missed() if is_silent else _missed(subject, branch, read)
         request = subject.request("look", line.name, line.commit, commit, line.request)
-        moved = seen(line, commit, request)
+        moved = seen(line, commit, request, missed.commits)
         if moved is None:
             return
-        if notes_only or subject.watch.trigger.actors:
+        if is_silent:
             moved = moved.model_copy(update={"owed": None, "started": line.started, "found": line.found})
         if not lookout.watches.write(subject.registry, subject.task.key, moved, branch.row):
             return
         line = moved
+        what = f"{line.name.removeprefix(BRANCHES)} at {commit[:12]}"
         if subject.watch.trigger.actors and not notes_only:
             reason = "No delivery told of it, and who pushed cannot be seen: the trigger is for certain actors only."
-            lookout.starter.refuse(subject, f"{line.name.removeprefix(BRANCHES)} at {commit[:12]}", reason)
+            lookout.starter.refuse(subject, what, reason)
+        elif missed.reason:
+            lookout.starter.refuse(subject, f"commits before {what}", missed.reason)
     if line.owed is not None:
         _pay(lookout, subject, line, line.owed)
 
 
+@dataclass(frozen=True)
+class _Missed:
+    """Commits before the newest one that get a run, oldest first, and why others do not."""
+
+    commits: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def _missed(subject: Subject, branch: _Branch, read: _Between) -> _Missed:
+    """Answer what lies between where a branch was and where it is; nothing where only the newest commit matters."""
+    line, commit = branch.line, branch.commit
+    if not line.commit or commit in {line.commit, *line.strays} or subject.watch.supersedes:
+        return _Missed()
+    try:
+        between = read(commit, line.commit)
+    except SlipwayError as fault:
+        return _Missed(reason=f"Only the newest commit gets a run: those before it could not be read. {fault.message}")
+    if between is None:
+        return _Missed(reason="Only the newest commit gets a run: it does not continue what the branch was before.")
+    left = len(between) - MOST_EARLIER
+    if left <= 0:
+        return _Missed(between)
+    reason = f"{left} older commits get no run: one look makes runs of the newest {MOST_EARLIER + 1} at most."
+    return _Missed(between[left:], reason)
+
+
 def _pay(lookout: Lookout, subject: Subject, line: Line, owed: Owed) -> None:
-    """Make the run that a line owes."""
-    wanted = Wanted(
-        kind=CauseKind.COMMIT,
-        host=subject.watch.host,
-        commit=owed.commit,
-        branch=line.name.removeprefix(BRANCHES),
-        request=owed.request,
-        reason="The branch has moved, as a look at the repository found; no delivery of its host told of it.",
-    )
-    lookout.starter.make(subject, line, wanted, supersedes=subject.watch.supersedes)
+    """Make the runs that a line owes, the oldest commit first."""
+    for commit in (*owed.earlier, owed.commit):
+        is_newest = commit == owed.commit
+        wanted = Wanted(
+            kind=CauseKind.COMMIT,
+            host=subject.watch.host,
+            commit=commit,
+            branch=line.name.removeprefix(BRANCHES),
+            request=owed.request if is_newest else subject.request("look", owed.request, commit),
+            reason="The branch has moved, as a look at the repository found; no delivery of its host told of it.",
+        )
+        lookout.starter.make(subject, line, wanted, supersedes=is_newest and subject.watch.supersedes)
     lookout.watches.change(
         subject.registry,
         subject.task.key,

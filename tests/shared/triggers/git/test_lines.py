@@ -71,5 +71,5 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(100):
         line = seen(line, commit(number + 1), f"look {number}") or line
         line = line.with_run(str(number)).with_run(str(number))
-    assert (len(line.moves), len(line.found), len(line.runs)) == (20, 20, 20)
+    assert (len(line.moves), len(line.found), len(line.runs)) == (20, 100, 20)
     assert line.runs[-1] == "99"

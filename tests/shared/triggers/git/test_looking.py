@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import Forbidden, Throttled
+from shared.runs import of_tasks
 from shared.runs.causes import CauseKind
 from shared.runs.submit import open_request
 from shared.triggers.decisions import Verdict
@@ -173,3 +174,77 @@ def test_a_deleted_task_is_not_looked_for(yard: "Yard") -> None:
     yard.delete()
     yard.look()
     assert len(yard.asked) == 2
+
+
+def test_each_commit_that_was_missed_has_one_run_and_late_deliveries_add_none(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.point(4)
+    yard.history[4, 1] = (2, 3)
+    yard.look()
+    yard.look()
+    assert sorted(yard.built) == [2, 3, 4]
+    for number in (1, 2, 3):
+        yard.hear(push(number, number + 1))
+    assert sorted(yard.built) == [2, 3, 4]
+
+
+def test_a_delivery_that_came_late_and_a_look_share_the_commits(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.hear(push(2, 3))
+    yard.hear(push(1, 2))
+    yard.point(5)
+    yard.history[5, 3] = (4,)
+    yard.look()
+    assert sorted(yard.built) == [2, 3, 4, 5]
+
+
+def test_over_the_cap_the_newest_get_runs_and_it_is_said(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.point(30)
+    yard.history[30, 1] = tuple(range(2, 30))
+    yard.look()
+    assert sorted(yard.built) == list(range(11, 31))
+    assert any("9 older commits get no run" in one.reason for one in yard.decisions())
+
+
+@pytest.mark.parametrize("told", [None, Forbidden("No."), (2, 3)])
+def test_a_new_history_or_none_that_can_be_read_costs_no_newest_commit(yard: "Yard", told: object) -> None:
+    is_superseding = isinstance(told, tuple)
+    yard.put(supersedes=is_superseding)
+    yard.point(1)
+    yard.look()
+    yard.point(4)
+    yard.history[4, 1] = told  # type: ignore[assignment] # one of the three kinds
+    yard.look()
+    assert yard.built == [4]
+    refused = [one for one in yard.decisions() if one.verdict is Verdict.REFUSED]
+    assert len(refused) == (0 if is_superseding else 1)
+
+
+def test_a_crash_between_missed_commits_is_made_good(yard: "Yard", monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.point(4)
+    yard.history[4, 1] = (2, 3)
+    made: list[object] = []
+    run = of_tasks.run_task
+
+    def fail_second(*given: object) -> object:
+        made.append(given)
+        if len(made) == 2:
+            raise Throttled("storage is busy")
+        return run(*given)  # type: ignore[arg-type] # handed on as they came
+
+    with monkeypatch.context() as patch:
+        patch.setattr(starting, "run_task", fail_second)
+        yard.look()
+    assert yard.built == [2]
+    yard.look()
+    assert sorted(yard.built) == [2, 3, 4]

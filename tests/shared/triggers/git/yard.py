@@ -80,6 +80,8 @@ class Yard:
     refs: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[GitContext, str | None]] = field(default_factory=list)
     fault: SlipwayError | None = None
+    history: dict[tuple[int, int], tuple[int, ...] | SlipwayError | None] = field(default_factory=dict)
+    """What lies between two commits, the newer one first."""
     heard: int = 0
 
     @property
@@ -142,9 +144,14 @@ class Yard:
                 raise self.fault
             return dict(self.refs)
 
-        look_around(
-            Lookout(self.shop, WatchStore(self.shop.storage.watches), self.starter, read), self.partition, minutes
-        )
+        def between(_: GitContext, __: str | None, newer: str, older: str) -> tuple[str, ...] | None:
+            found = self.history.get((int(newer, 16), int(older, 16)), ())
+            if isinstance(found, SlipwayError):
+                raise found
+            return None if found is None else tuple(commit(one) for one in found)
+
+        watches = WatchStore(self.shop.storage.watches)
+        look_around(Lookout(self.shop, watches, self.starter, read, between), self.partition, minutes)
 
     def point(self, number: int, branch: str = "main") -> None:
         self.refs[BRANCHES + branch] = commit(number)

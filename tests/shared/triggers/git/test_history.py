@@ -1,0 +1,92 @@
+"""The commits between two of a real repository over HTTPS, and what a host may answer instead."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.access.outbound import outbound_client
+from shared.contexts import read_repository
+from shared.errors import InvalidRequest, SlipwayError, TooLarge, Unavailable
+from shared.settings import Settings
+from shared.triggers.git import history
+from shared.triggers.git.history import read_between
+from shared.triggers.git.packs import first_parents
+from tests.builder.contexts.repositories import Repository, git
+from tests.builder.contexts.web import Reply, Site, running_site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with running_site(tmp_path / "site") as running:
+        yield running
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    values: dict[str, object] = {"allowed_hosts": site.allowed, "registries": (), "ca_bundle": site.bundle}
+    with outbound_client(Settings.model_construct(**values)) as made:  # type: ignore[arg-type] # what it reads
+        yield made
+
+
+@pytest.mark.parametrize("has_filter", [True, False])
+def test_what_lies_between_is_told_with_and_without_a_filter(
+    site: Site, client: httpx.Client, *, has_filter: bool
+) -> None:
+    repository = Repository(site)
+    git(repository.place, "config", "uploadpack.allowFilter", str(has_filter).lower())
+    made = [repository.commit({"a": str(number) * 1000}) for number in range(6)]
+    site.login = "x-access-token:t"
+    context = read_repository(repository.url)
+    assert read_between(client, context, "t", made[5], made[1]) == tuple(made[2:5])
+    assert read_between(client, context, "t", made[1], made[0]) == ()
+    assert (b"filter tree:0" in site.asked[-1].body) is has_filter
+    assert read_between(client, context, "t", made[1], made[5]) is None
+    assert read_between(client, context, "t", made[5], "9" * 40) is None
+
+
+def test_a_thousand_commits_are_read(site: Site, client: httpx.Client) -> None:
+    repository = Repository(site)
+    git(repository.place, "config", "uploadpack.allowFilter", "true")
+    first = repository.commit({"a": "1"})
+    lines = [f"commit refs/heads/main\ncommitter a <a@b> {n} +0000\ndata 1\nx\n" for n in range(1000)]
+    lines[0] += f"from {first}\n"
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=repository.place, input="".join(lines).encode(), check=True)
+    git(repository.place, "repack", "-adfq")
+    told = subprocess.run(
+        ["git", "rev-list", "--reverse", f"{first}..main"], cwd=repository.place, capture_output=True, check=True
+    )
+    made = told.stdout.decode().split()
+    assert read_between(client, read_repository(repository.url), None, made[-1], first) == tuple(made[:-1])
+
+
+def test_what_cannot_be_read_is_said(site: Site, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository(site)
+    made = [repository.commit({"a": str(number)}) for number in range(3)]
+    context = read_repository(repository.url)
+    with pytest.raises(SlipwayError, match=r"refuses|HTTP"):
+        read_between(client, context, None, "8" * 40, made[0])
+    path = "/" + repository.url.rpartition("/")[2]
+    speaks = {"Content-Type": "application/x-git-upload-pack-result"}
+    for body in (b"zzzz", b"00", b"000dpackfile\n", b"000dpackfile\n0009\x01PACK"):
+        site.pages[f"{path}/git-upload-pack"] = lambda _, body=body: Reply(body=body, headers=speaks)  # type: ignore[misc] # a default
+        with pytest.raises(InvalidRequest):
+            read_between(client, context, None, made[2], made[0])
+    site.pages[f"{path}/git-upload-pack"] = lambda _: Reply(body=b"000dpackfile\n0006\x03x", headers=speaks)
+    with pytest.raises(Unavailable, match="failed while"):
+        read_between(client, context, None, made[2], made[0])
+    del site.pages[f"{path}/git-upload-pack"]
+    monkeypatch.setattr(history, "MAX_BYTES", 100)
+    with pytest.raises(TooLarge):
+        read_between(client, context, None, made[2], made[0])
+
+
+@given(st.binary(max_size=200))
+def test_no_rubbish_is_read_as_a_pack(rubbish: bytes) -> None:
+    for pack in (rubbish, b"PACK\x00\x00\x00\x02\x00\x00\x00\x09" + rubbish):
+        with pytest.raises((InvalidRequest, TooLarge)):
+            first_parents(pack, 20)
