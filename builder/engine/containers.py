@@ -142,6 +142,8 @@ class MobyContainers:
             "PATH": PATH,
             "HOME": HOME,
             "DOCKER_HOST": f"unix://{self._daemon.socket}",
+            # With a password the docker client itself asks the registry's token service.
+            "SSL_CERT_FILE": str(self._sandbox.trust),
             "BUILDX_GIT_INFO": "false",
             "DOCKER_CLI_HINTS": "false",
         }

@@ -46,7 +46,7 @@ class MobyEngine:
         if sandbox:
             sandbox.prepare(bundle)
         enclosure = sandbox.daemon if sandbox else ()
-        trust = home / "ca.pem" if sandbox else bundle
+        trust = sandbox.trust if sandbox else bundle
         self._daemon = Daemon(home, images, self._env | {"SSL_CERT_FILE": str(trust)}, enclosure)
         self._ready: asyncio.Task[None] | None = None
         self._containers = MobyContainers(self._daemon, sandbox, private, self._started) if sandbox else None

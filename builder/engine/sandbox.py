@@ -54,6 +54,11 @@ class Sandbox:
         """What daemon and shells share: the daemon's socket and the files of steps."""
 
     @property
+    def trust(self) -> Path:
+        """The certificate authorities that daemon and shells trust."""
+        return self.shared / "ca.pem"
+
+    @property
     def daemon(self) -> tuple[str, ...]:
         """The words before `dockerd`, which keeps its rights and the image store."""
         paths = self._paths
@@ -75,4 +80,4 @@ class Sandbox:
         paths = self._paths
         for path in (paths.workspace, paths.home, paths.shared, paths.images):
             path.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle, self.shared / "ca.pem")
+        shutil.copyfile(bundle, self.trust)

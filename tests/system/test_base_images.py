@@ -1,94 +1,19 @@
 """Base images and the tasks that follow them, by the real az and real images: change the base, find the new value."""
 
 import re
-import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from devstack.stack import credentials, names
+from tests.system.yard import Yard, built_with
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
 
 pytestmark = pytest.mark.slow
-_PATIENCE = 150
-
-
-class Yard:
-    """Images that say on what they were built, and the tasks that build them."""
-
-    def __init__(self, stack: "Stack", folder: Path) -> None:
-        self.stack = stack
-        self.folder = folder
-        self.made: list[str] = []
-        self.own = uuid.uuid4().hex[:6]
-
-    def base(self, image: str, value: str) -> None:
-        """Build a base image that holds a value, by `az acr build`."""
-        context = self.folder / image.replace("/", "_").replace(":", "_")
-        context.mkdir(exist_ok=True)
-        (context / "Dockerfile").write_text(
-            f"FROM {self.stack.login_server}/base/busybox:1.35\nRUN echo {value} > /value\n"
-        )
-        said = self.stack.build(context, "-t", image)
-        assert said.code == 0, said.out + said.err
-
-    def task(self, name: str, product: str, dockerfile: list[str], *arguments: str) -> None:
-        """Make a task that builds a Dockerfile and pushes it, and run it once."""
-        written = "; ".join(f"echo '{line}' >> Dockerfile" for line in dockerfile)
-        text = (
-            f'version: v1.1.0\nsteps:\n  - cmd: $Registry/base/busybox:1.35 sh -c "{written}"\n'
-            f'  - build: -t $Registry/{product} .\n  - push: ["$Registry/{product}"]\n'
-        )
-        file = self.folder / f"{name}.yaml"
-        file.write_text(text)
-        said = self.az("create", "-n", name, "-f", str(file), "-c", "/dev/null", *arguments)
-        self.made.append(name)
-        assert '"baseImageTriggerType"' in said
-        assert "was successful after" in self.az("run", "-n", name)
-
-    def az(self, command: str, *arguments: str) -> str:
-        said = self.stack.az("acr", "task", command, "-r", names.REGISTRY, *arguments)
-        assert said.code == 0, said.out + said.err
-        return said.out
-
-    def image(self, name: str, line: str = "") -> list[str]:
-        login = f"{self.stack.login_server}/{name}"
-        return [f"FROM {login}", f"RUN cat /value{line}"]
-
-    def runs(self, task: str) -> list[dict[str, Any]]:
-        """List the runs of a task that base images have started, oldest first."""
-        with self.stack.http("reader") as client:
-            found = client.get(f"{self.stack.registry_url}/runs", params={"$filter": f"TaskName eq '{task}'"})
-        runs = [run["properties"] for run in found.raise_for_status().json()["value"]]
-        return [run for run in reversed(runs) if "imageUpdateTrigger" in run]
-
-    def wait_for_run(self, task: str, number: int = 1) -> dict[str, Any]:
-        """Wait until so many runs have ended, and answer the last one."""
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
-            runs = self.runs(task)
-            if len(runs) >= number and runs[number - 1]["status"] not in {"Queued", "Started", "Running"}:
-                return runs[number - 1]
-            time.sleep(0.5)
-        pytest.fail(f"no run {number} of {task} within {_PATIENCE} s: {self.explain(task)}")
-
-    def explain(self, task: str) -> dict[str, Any]:
-        with self.stack.http("reader") as client:
-            told: dict[str, Any] = (
-                client.get(f"{self.stack.registry_url}/tasks/{task}/explain").raise_for_status().json()
-            )
-        return told
-
-    def log(self, run: dict[str, Any]) -> str:
-        return self.stack.az("acr", "task", "logs", "-r", names.REGISTRY, "--run-id", run["runId"]).out
-
-    def digest(self, image: str) -> str:
-        return self.stack.read_back(image).digest
 
 
 @pytest.fixture
@@ -98,11 +23,6 @@ def yard(stack: "Stack", tmp_path: Path) -> Iterator[Yard]:
     with stack.http("owner") as client:
         for name in yard.made:
             assert client.delete(f"{stack.registry_url}/tasks/{name}").status_code == 200
-
-
-def built_with(log: str) -> list[str]:
-    """Answer the values that `RUN cat /value` has printed."""
-    return re.findall(r"^#\d+ [\d.]+ (one|two)\r?$", log, re.MULTILINE)
 
 
 def test_a_task_is_run_when_its_base_image_changes_and_stands_on_the_new_one(yard: Yard) -> None:
