@@ -9,7 +9,6 @@ from shared.container_groups.agent_pools import AgentPool, parse_pool
 from shared.errors import NotFound
 from shared.runs.context import Workshop
 from shared.runs.dispatch import announce
-from shared.runs.model import Status
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,7 @@ class PoolKeeper:
     def queue_length(self, name: str) -> int:
         """Answer how many runs wait for a builder of the pool. Raises NotFound."""
         lane, store = self.get(name).key, self.shop.store
-        actives = [active for active in store.active(self.registry.key) if active.lane == lane]
-        return sum(store.get(active.registry, active.run_id).status is Status.QUEUED for active in actives)
+        return sum(active.lane == lane and not active.has_slot for active in store.active(self.registry.key))
 
     def _changed(self, pool: AgentPool) -> AgentPool:
         announce(self.shop, self.registry.key, delay_seconds=0)

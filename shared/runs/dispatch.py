@@ -1,20 +1,22 @@
-"""Queued runs get a builder: in order, as many at a time as the registry has slots.
+"""Queued runs get a builder: in the order of `line`, as many at a time as the registry has slots.
 
 A slot is taken before the group is asked for and the status moves after it, so a crash in between leaves a
 queued run with a slot, which the next dispatch takes up again under the same group name.
 """
 
 import logging
-from collections import Counter
 
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.runs.context import Workshop
-from shared.runs.finish import Ending, finish
+from shared.runs.finish import Ending, close, finish
+from shared.runs.line import is_news, lines
 from shared.runs.logs import say
 from shared.runs.model import Run, Status
 from shared.runs.store import Active
 
 MAX_ATTEMPTS = 3
+_MOST_TOLD = 50
+"""Runs whose log one dispatch writes to; the others read their place a little later."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -24,22 +26,46 @@ def announce(shop: Workshop, registry: str, *, delay_seconds: int = 5) -> None:
 
 
 def dispatch(shop: Workshop, registry: str) -> None:
-    """Start the registry's queued runs, oldest first in each lane, while there are slots."""
-    waiting: Counter[str] = Counter()
+    """Start the registry's queued runs, in the order of their lines, while there are places.
+
+    However many wait, only those are read for which there may be a place.
+    """
+    actives = shop.store.active(registry)
+    for held in (one for one in actives if one.has_slot and not one.lease):
+        if run := _queued(shop, held):  # whoever took its slot got no further
+            _start(shop, run, held)
     slots = _Slots(shop, registry)
-    for active in shop.store.active(registry):
-        run = _queued(shop, active)
-        if run is None:
-            continue
-        limit = slots.of(active.lane)
+    for lane, line in lines(actives, shop.clock()).items():
+        limit = slots.of(lane)
         if limit is None:
+            _end_lane(shop, line)
+        else:
+            _serve(shop, line, limit)
+
+
+def _serve(shop: Workshop, line: list[Active], limit: int) -> None:
+    is_full, position, told = False, 0, 0
+    for active in line:
+        if not is_full:
+            run = _queued(shop, active)
+            if run is None:
+                continue
+            held = shop.store.take_slot(active, limit)
+            if held is not None and _start(shop, run, held):
+                continue
+            is_full = True
+        position += 1
+        if told < _MOST_TOLD and is_news(active.position, position):
+            told += 1
+            text = f"Waiting for a builder. Position in the queue: {position}."
+            _tell(shop, active, text, position=position)
+
+
+def _end_lane(shop: Workshop, line: list[Active]) -> None:
+    for active in line:
+        if run := _queued(shop, active):
             error = f"the agent pool {run.agent_pool} does not exist any more"
-            finish(shop, registry, run.id, Ending(Status.ERROR, error))
-            continue
-        held = None if waiting[active.lane] else shop.store.take_slot(active, limit)
-        if held is None or not _start(shop, run, held):
-            waiting[active.lane] += 1
-            _tell_position(shop, run, active, waiting[active.lane])
+            finish(shop, run.registry, run.id, Ending(Status.ERROR, error))
 
 
 class _Slots:
@@ -59,10 +85,13 @@ class _Slots:
 
 
 def _queued(shop: Workshop, active: Active) -> Run | None:
+    """Answer a run that still is queued; one that has ended without being closed is closed."""
     try:
         run = shop.store.get(active.registry, active.run_id)
     except NotFound:
         return None
+    if run.is_terminal:
+        close(shop, run)
     return run if run.status is Status.QUEUED else None
 
 
@@ -74,6 +103,7 @@ def _start(shop: Workshop, run: Run, held: Active) -> bool:
         shop.store.leave_slot(held)
         announce(shop, run.registry, delay_seconds=error.retry_after)
         _LOG.warning("run %s waits: %s", run.id, error.message)
+        _tell_reason(shop, run, error.message)
         return False
     except Conflict as error:
         _LOG.exception("run %s cannot be started", run.id)
@@ -99,12 +129,21 @@ def _group(shop: Workshop, run: Run) -> tuple[str, int]:
     return shop.pool.start_for(registry, run.id, attempt, location, run.lane), attempt
 
 
-def _tell_position(shop: Workshop, run: Run, active: Active, position: int) -> None:
-    if active.position == position:
-        return
+def _tell_reason(shop: Workshop, run: Run, reason: str) -> None:
+    """Say once why no builder can be had."""
+    active = shop.store.find_active(run.registry, run.id)
+    if active is not None and active.reason != reason:
+        _tell(shop, active, f"Waiting for a builder: {reason}", reason=reason)
+
+
+def _tell(shop: Workshop, active: Active, text: str, *, position: int | None = None, reason: str | None = None) -> None:
+    """Note first, then say: a line may be lost, but none is said twice."""
     try:
-        fresh = shop.store.find_active(run.registry, run.id)
-        if fresh is not None and not fresh.has_slot and shop.store.note(fresh, position=position):
-            say(shop, run, f"Waiting for a builder. Position in the queue: {position}.")
+        fresh = shop.store.find_active(active.registry, active.run_id)
+        if fresh is None or fresh.has_slot or not shop.store.note(fresh, position=position, reason=reason):
+            return
+        run = shop.store.get(active.registry, active.run_id)
+        if run.status is Status.QUEUED:
+            say(shop, run, text)
     except SlipwayError:
-        _LOG.exception("the queue position of run %s could not be told", run.id)
+        _LOG.exception("what run %s waits for could not be told", active.run_id)

@@ -24,6 +24,11 @@ def run_id(moment: datetime, later: int = 0) -> str:
     return _PREFIX + digits
 
 
+def moment_of(identifier: str) -> datetime:
+    """Answer the moment that an id was made for, to the tick."""
+    return _EPOCH + int(identifier.removeprefix(_PREFIX), len(_DIGITS)) * _TICK
+
+
 def newest_first(identifier: str) -> str:
     """Answer a key under which later ids sort first; applied twice it answers the id again."""
     return identifier.translate(_INVERT)

@@ -6,6 +6,7 @@ order of doubt: a group that runs is waited for until the run's own deadline has
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
@@ -21,13 +22,19 @@ LEASE = timedelta(seconds=20)
 """Silence after which a builder is looked at; heartbeats come every two seconds."""
 START_PATIENCE = timedelta(minutes=10)
 """Longest time from a group's request to its builder's claim; Azure's cold starts take one to two minutes."""
+_WAITING_LOOKED_AT = 100
 _DEADLINE_GRACE = timedelta(minutes=2)
 _LOG = logging.getLogger(__name__)
 
 
 def reconcile(shop: Workshop, registry: str) -> None:
-    """Look at every run of a registry that is not closed, and dispatch. One fault never hides the next run."""
-    for active in shop.store.active(registry):
+    """Look at every run of a registry that has a place, and dispatch. One fault never hides the next run.
+
+    Of those that wait only the oldest are looked at: one that has ended in between is closed when its turn comes.
+    """
+    actives = shop.store.active(registry)
+    waiting = (active for active in actives if not active.has_slot)
+    for active in (*(one for one in actives if one.has_slot), *islice(waiting, _WAITING_LOOKED_AT)):
         try:
             _settle(shop, active)
         except SlipwayError:

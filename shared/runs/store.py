@@ -37,6 +37,12 @@ class Active:
     """When its builder was last heard of."""
     position: int = 0
     """The place in the queue that its log last told, counted from 1."""
+    rank: int = 0
+    """The class of its cause, 0 first; see `line.RANKS`."""
+    task: str = ""
+    """Storage key of the task that it is a run of."""
+    reason: str = ""
+    """Why no builder could be started for it at the last attempt."""
     row: Row | None = None
 
     @property
@@ -46,7 +52,15 @@ class Active:
 
     def values(self) -> dict[str, Scalar]:
         """Answer the row's columns."""
-        return {"lane": self.lane, "slot": self.slot, "lease": self.lease, "position": self.position}
+        return {
+            "lane": self.lane,
+            "slot": self.slot,
+            "lease": self.lease,
+            "position": self.position,
+            "rank": self.rank,
+            "task": self.task,
+            "reason": self.reason,
+        }
 
     @property
     def slot_key(self) -> str:
@@ -60,12 +74,13 @@ class RunStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def insert(self, run: Run, request_key: str) -> None:
+    def insert(self, run: Run, request_key: str, rank: int = 0) -> None:
         """Add a new run. Raises Conflict when its id is taken or the request has made a run already."""
+        active = Active(run.registry, run.id, run.lane, rank=rank, task=(run.task or "").lower())
         self._table.transaction(
             [
                 Insert(run.registry, f"r{newest_first(run.id)}", _columns(run)),
-                Insert(run.registry, f"a{run.id}", Active(run.registry, run.id, run.lane).values()),
+                Insert(run.registry, f"a{run.id}", active.values()),
                 Insert(run.registry, f"q{request_key}", {"run": run.id, "created": run.created.timestamp()}),
             ]
         )
@@ -137,12 +152,20 @@ class RunStore:
         waiting = replace(active, slot=-1)
         self._try([Replace(_row(active), waiting.values()), Delete(active.registry, active.slot_key)])
 
-    def note(self, active: Active, *, lease: datetime | None = None, position: int | None = None) -> bool:
-        """Note a sign of life or a queue position. False when somebody else changed the row first."""
+    def note(
+        self,
+        active: Active,
+        *,
+        lease: datetime | None = None,
+        position: int | None = None,
+        reason: str | None = None,
+    ) -> bool:
+        """Note a sign of life or how a run waits. False when somebody else changed the row first."""
         noted = replace(
             active,
             lease=lease.timestamp() if lease else active.lease,
             position=active.position if position is None else position,
+            reason=active.reason if reason is None else reason,
         )
         return self._try([Replace(_row(active), noted.values())])
 
@@ -207,6 +230,9 @@ def _active(row: Row) -> Active:
         slot=int(values["slot"]),
         lease=float(values["lease"]),
         position=int(values["position"]),
+        rank=int(values.get("rank", 0)),
+        task=str(values.get("task", "")),
+        reason=str(values.get("reason", "")),
         row=row,
     )
 

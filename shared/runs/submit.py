@@ -19,6 +19,7 @@ from shared.runs.causes import MANUAL, Cause
 from shared.runs.context import Workshop
 from shared.runs.dispatch import announce, dispatch
 from shared.runs.ids import run_id
+from shared.runs.line import RANKS
 from shared.runs.logs import create_log, delete_log
 from shared.runs.model import ANY_REPOSITORY, Requester, Run
 from shared.runs.sources import check_location
@@ -114,7 +115,7 @@ def _insert(shop: Workshop, registry: RegistrySettings, draft: _Draft, key: str)
             continue
         seal_request(shop, run, draft.request)
         try:
-            shop.store.insert(run, key)
+            shop.store.insert(run, key, RANKS[run.cause.kind])
         except Conflict:
             delete_log(shop, run)
             known = shop.store.by_request(run.registry, key)

@@ -1,11 +1,10 @@
 """Why a task did or did not run, when it will, and where its run is in the queue."""
 
 from datetime import timedelta
-from itertools import islice
 
 from shared.arm.wire import ArmTime, Wire
-from shared.errors import NotFound
 from shared.runs.context import Workshop
+from shared.runs.line import lines
 from shared.runs.model import Run, Status
 from shared.runs.store import Active
 from shared.tasks.record import Task
@@ -17,9 +16,6 @@ from shared.triggers.scheduler import Scheduler
 from shared.triggers.stored_tasks import StoredTask
 
 _DECISIONS = 50
-_LOOKED_AT = 200
-"""Waiting runs that are read to find those of one task."""
-
 _BEFORE = timedelta(days=1)
 """How much earlier than its run a decision may have been taken: an outage can lie in between."""
 
@@ -53,6 +49,7 @@ class QueueFacts(Wire):
     position: int
     under_way: int
     """Runs that hold those slots now."""
+    waits_for: str
 
 
 class TaskExplanation(Wire):
@@ -116,7 +113,7 @@ def explain_run(shop: Workshop, scheduler: Scheduler, run: Run) -> RunExplanatio
         cause=run.cause.kind.value,
         reason=_reason(run, decisions),
         decisions=tuple(map(_facts, decisions)),
-        queue=_place(shop.store.active(run.registry), run) if run.status is Status.QUEUED else None,
+        queue=_queue_of_run(shop, run) if run.status is Status.QUEUED else None,
     )
 
 
@@ -127,23 +124,36 @@ def _reason(run: Run, decisions: list[Decision]) -> str:
 
 
 def _queue_of_task(shop: Workshop, task: Task) -> QueueFacts | None:
-    active = shop.store.active(task.registry)
-    for waiting in islice((one for one in active if not one.has_slot), _LOOKED_AT):
-        try:
-            run = shop.store.get(task.registry, waiting.run_id)
-        except NotFound:
-            continue
-        if run.task == task.name and run.status is Status.QUEUED:
-            return _place(active, run)
+    """Answer the place of the task's run that comes first."""
+    actives = shop.store.active(task.registry)
+    for line in lines(actives, shop.clock()).values():
+        for waiting in line:
+            if waiting.task == task.key:
+                return _place(shop, actives, waiting)
     return None
 
 
-def _place(active: list[Active], run: Run) -> QueueFacts | None:
-    lane = [one for one in active if one.lane == run.lane]
-    waiting = [one.run_id for one in lane if not one.has_slot]
-    if run.id not in waiting:
-        return None
-    return QueueFacts(run_id=run.id, position=waiting.index(run.id) + 1, under_way=len(lane) - len(waiting))
+def _queue_of_run(shop: Workshop, run: Run) -> QueueFacts | None:
+    actives = shop.store.active(run.registry)
+    waiting = next((one for one in actives if one.run_id == run.id and not one.has_slot), None)
+    return _place(shop, actives, waiting) if waiting else None
+
+
+def _place(shop: Workshop, actives: list[Active], waiting: Active) -> QueueFacts:
+    line = lines(actives, shop.clock())[waiting.lane]
+    position = line.index(waiting) + 1
+    under_way = sum(one.lane == waiting.lane and one.has_slot for one in actives)
+    return QueueFacts(
+        run_id=waiting.run_id,
+        position=position,
+        under_way=under_way,
+        waits_for=waiting.reason or _waits_for(position, under_way, waiting.lane),
+    )
+
+
+def _waits_for(position: int, under_way: int, lane: str) -> str:
+    places = f"a builder of the agent pool {lane}" if lane else "one of the registry's places"
+    return f"It waits for {places}: {under_way} runs are under way, {position - 1} come before it."
 
 
 def _facts(decision: Decision) -> DecisionFacts:

@@ -1,19 +1,26 @@
 """A run's life on real storage: every way to end it ends it once."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.data.tables import TableClient
 
 from shared.access.builder_tokens import Bearer
+from shared.access.callers import Caller
+from shared.arm.wire import TimerCause
 from shared.container_groups.service import GroupState
 from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, Throttled
 from shared.grant import Image, LoginRequest, Outcome
 from shared.runs.cancel import cancel
+from shared.runs.causes import Cause, CauseKind
 from shared.runs.claim import Gone, Superseded, heartbeat, login, look_for_work, report
 from shared.runs.dispatch import dispatch
+from shared.runs.ids import run_id
 from shared.runs.listing import list_runs, parse_page
+from shared.runs.logs import create_log
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
+from shared.runs.submit import Origin, submit
 from shared.runs.upkeep import keep_warm, purge, sweep_groups
 
 if TYPE_CHECKING:
@@ -81,10 +88,54 @@ def test_runs_wait_in_order_and_their_log_tells_the_position(hands: "Hands") -> 
     assert hands.claim(runs[2]).log_position == len(hands.log(runs[2]))
 
 
+def test_a_run_that_somebody_asked_for_comes_before_older_ones_of_timers(hands: "Hands") -> None:
+    running = [hands.submit(f"k{number}") for number in range(2)]
+    occurrence = TimerCause(timer_trigger_name="t1", schedule_occurrence=hands.shop.clock())
+    by_timer = Origin(task="nightly", cause=Cause(kind=CauseKind.TIMER, timer_trigger=occurrence))
+    hands.later(seconds=1)
+    caller = Caller("me", "User", frozenset())
+    nightly = submit(hands.shop, hands.registry, hands.request(), caller, "timer", origin=by_timer)
+    asked = hands.submit("asked")
+    cancel(hands.shop, hands.partition, running[0].id)
+    assert (hands.get(nightly).status, hands.get(asked).status) == (Status.QUEUED, Status.STARTED)
+    cancel(hands.shop, hands.partition, running[1].id)
+    assert hands.get(nightly).status is Status.STARTED
+
+
+def test_however_many_wait_a_dispatch_reads_few_of_them(hands: "Hands", monkeypatch: pytest.MonkeyPatch) -> None:
+    running = [hands.submit(f"k{number}") for number in range(2)]
+    template, ids = hands.get(running[0]), [run_id(hands.shop.clock(), number) for number in range(1, 301)]
+    for number in ids:
+        run = template.model_copy(update={"id": number, "status": Status.QUEUED, "group": None, "attempt": 0})
+        create_log(hands.shop, run.registry, number)
+        hands.shop.store.insert(run, number)
+    dispatch(hands.shop, hands.partition)
+    asked: list[str] = []
+    for name in ("get_entity", "query_entities", "submit_transaction", "update_entity", "create_entity"):
+        known = getattr(TableClient, name)
+
+        def counted(*given: Any, _known: Any = known, _name: str = name, **more: Any) -> Any:
+            asked.append(_name)
+            return _known(*given, **more)
+
+        monkeypatch.setattr(TableClient, name, counted)
+    for _ in range(10):
+        dispatch(hands.shop, hands.partition)
+    asked.clear()
+    dispatch(hands.shop, hands.partition)
+    assert len(asked) <= 8
+    cancel(hands.shop, hands.partition, running[0].id)
+    assert hands.shop.store.get(hands.partition, ids[0]).status is Status.STARTED
+    assert len(asked) <= 8 + 60
+
+
 def test_a_throttled_start_waits_and_is_tried_again(hands: "Hands") -> None:
     hands.groups.fault = Throttled("Azure has no room.", retry_after=1)
     run = hands.submit("k1")
     assert hands.get(run).status is Status.QUEUED
+    assert hands.log(run).count("Waiting for a builder: Azure has no room.") == 1
+    dispatch(hands.shop, hands.partition)
+    assert hands.log(run).count("Azure has no room.") == 1
     hands.groups.fault = None
     dispatch(hands.shop, hands.partition)
     assert hands.get(run).status is Status.STARTED

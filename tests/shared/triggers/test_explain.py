@@ -48,7 +48,7 @@ def test_a_task_is_explained(app: "App") -> None:
         {"name": "weekly", "schedule": "0 11 * * 6", "status": "Enabled", "next": "2026-11-28T11:00:00.0000000+00:00"},
         {"name": "never", "schedule": "* * * * *", "status": "Disabled"},
     ]
-    assert told["queue"] == {"runId": run.id, "position": 1, "underWay": 0}
+    assert told["queue"].items() >= {"runId": run.id, "position": 1, "underWay": 0}.items()
     facts = {one["verdict"]: one for one in told["decisions"]}
     assert set(facts) == {"started", "joined"}
     assert facts["started"]["runId"] == facts["joined"]["runId"] == run.id
@@ -66,7 +66,7 @@ def test_a_run_is_explained(app: "App") -> None:
     told = explain_run(app.shop, app.scheduler, newer).json_object()
     assert (told["cause"], told["status"]) == ("Timer", "Queued")
     assert told["reason"] == "The timer's time came."
-    assert told["queue"] == {"runId": newer.id, "position": 2, "underWay": 0}
+    assert told["queue"].items() >= {"runId": newer.id, "position": 2, "underWay": 0}.items()
     assert [one["verdict"] for one in told["decisions"]] == ["started"]
     finish(app.shop, app.partition, older.id, Ending(Status.CANCELED))
     ended = explain_run(app.shop, app.scheduler, app.shop.store.get(app.partition, older.id)).json_object()
