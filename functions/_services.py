@@ -8,7 +8,7 @@ from shared.access.builder_tokens import BuilderTokens
 from shared.access.callers import Callers
 from shared.access.keys import read_keys
 from shared.access.log_tokens import LogTokens
-from shared.access.vaults import KeyVaults, Vault
+from shared.access.vaults import KeyVaults
 from shared.clock import utc_now
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import ContainerGroups
@@ -28,7 +28,6 @@ class Services:
     callers: Callers
     shop: Workshop
     log_tokens: LogTokens
-    vault: Vault
 
 
 @cache
@@ -54,9 +53,10 @@ def services() -> Services:
         tokens=tokens,
         issue_login=LoginIssuer(known),
         clock=utc_now,
+        vault=KeyVaults(known),
         on_end=partial(_tell_of_end, storage, known.is_signing),
     )
-    return Services(known, Callers(known), shop, LogTokens(keys.token_key), KeyVaults(known))
+    return Services(known, Callers(known), shop, LogTokens(keys.token_key))
 
 
 def _tell_of_end(storage: Storage, is_signing: bool, run: Run) -> None:  # noqa: FBT001 - bound once, by position

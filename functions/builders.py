@@ -64,7 +64,7 @@ def builders_secrets(req: func.HttpRequest) -> func.HttpResponse:
     """Answer the secrets that the run's task names."""
 
     def use(known: Services, bearer: Bearer) -> func.HttpResponse:
-        return _message(read_secrets(known.shop, known.vault, bearer, _read(SecretsRequest, req)))
+        return _message(read_secrets(known.shop, bearer, _read(SecretsRequest, req)))
 
     return _run_call(req, use)
 

@@ -59,7 +59,8 @@ def _cloud(ports: Ports) -> dict[str, str]:
         "endpoint_active_directory_resource_id": names.LEGACY_ARM_AUDIENCE,
         # `-r localreg.slipway.test:port` must shorten to the registry's name.
         "suffix_acr_login_server_endpoint": f"{CLOUD_HOST_SUFFIX}:{ports.registry}",
-        "suffix_keyvault_dns": ".vault.slipway.test",
+        # az takes what holds this text for the address of a secret.
+        "suffix_keyvault_dns": ports.vault_host,
         "suffix_storage_endpoint": "storage.slipway.test",
         "subscription": names.SUBSCRIPTION_ID,
     }

@@ -90,6 +90,15 @@ class Vault(Protocol):
         ...
 
 
+class NoVault:
+    """There is none."""
+
+    def read(self, address: str, client_id: str) -> str:
+        """Refuse."""
+        del address, client_id
+        raise InvalidRequest("No key vault can be read here.")
+
+
 class KeyVaults:
     """The vaults of the deployment's cloud."""
 

@@ -5,6 +5,7 @@ Source: the published swagger of 2019-06-01-preview and 2025-03-01-preview, and 
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -39,6 +40,9 @@ EncodedText = Annotated[str, AfterValidator(_encoded)]
 """UTF-8 text in base64."""
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 ImageNames = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...], Field(max_length=MAX_ITEMS)]
+
+
+_VAULT_SECRET = re.compile(r"(?i)https://[^/\s]+/secrets/[^\s]+")
 
 
 class Argument(Shape):
@@ -110,19 +114,21 @@ class SourceRegistry(Shape):
 
 
 class SecretText(Shape):
-    """A user name or password that was given as it is."""
+    """A user name or password: as it is, or the address of a key vault's secret that holds it."""
 
     value: str = Field(default="", max_length=_MAX_TEXT, repr=False)
-    type: Annotated[Literal["Opaque"], one_of("Opaque", "Vaultsecret")] = "Opaque"
+    type: Annotated[Literal["Opaque", "Vaultsecret"], one_of("Opaque", "Vaultsecret")] = "Opaque"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_vault(cls, value: object) -> object:
-        if isinstance(value, dict) and str(value.get("type", "")).lower() == "vaultsecret":
-            raise ValueError(
-                "secrets of a key vault cannot be read by this deployment; give the user name and password themselves"
-            )
-        return value
+    @property
+    def is_in_vault(self) -> bool:
+        """Whether `value` is the address of a secret."""
+        return self.type == "Vaultsecret"
+
+    @model_validator(mode="after")
+    def _address(self) -> "SecretText":
+        if self.is_in_vault and not _VAULT_SECRET.fullmatch(self.value):
+            raise ValueError("a secret of a key vault is named by its address: https://<vault>/secrets/<name>")
+        return self
 
 
 class CustomRegistry(Shape):

@@ -16,7 +16,7 @@ from shared.arm.requests import (
     QuickRunRequest,
 )
 from shared.container_groups.pool import Group
-from shared.errors import Conflict, Forbidden, NotFound, SlipwayError
+from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, SlipwayError
 from shared.grant import (
     DockerBuild,
     EncodedTask,
@@ -32,6 +32,7 @@ from shared.grant import (
 from shared.runs.context import Workshop
 from shared.runs.dispatch import dispatch
 from shared.runs.finish import Ending, finish
+from shared.runs.given_logins import read_logins
 from shared.runs.logs import log_size, writing_url
 from shared.runs.model import Run, Status
 from shared.runs.results import result_url
@@ -88,11 +89,16 @@ def _claim(shop: Workshop, group: Group) -> Grant:
         shop.pool.release(group.registry, group.name)
         raise Gone("The run of this container group has ended or belongs to another one.")
     _note_life(shop, run)
-    return _grant(shop, run)
-
-
-def _grant(shop: Workshop, run: Run) -> Grant:
     request = open_request(shop, run)
+    try:
+        logins = read_logins(shop.vault, request.credentials)
+    except InvalidRequest as error:
+        finish(shop, run.registry, run.id, Ending(Status.ERROR, f"no login could be had: {error.message}"))
+        raise Gone("The run has ended: a login that it needs could not be read.") from None
+    return _grant(shop, run, request, logins)
+
+
+def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[RegistryLogin, ...]) -> Grant:
     bearer = Bearer(run.registry, run.group or "", run.id, run.epoch)
     life = timedelta(seconds=run.timeout_seconds) + _TOKEN_MARGIN
     return Grant(
@@ -104,7 +110,7 @@ def _grant(shop: Workshop, run: Run) -> Grant:
         source=source(shop, run.registry, request),
         platform=run.platform,
         variables=run_variables(shop.registry(run.registry), run),
-        logins=_logins(request),
+        logins=logins,
         timeout_seconds=run.timeout_seconds,
         allowed_hosts=shop.settings.allowed_hosts,
         image_aliases=shop.settings.image_aliases,
@@ -134,15 +140,6 @@ def _work(request: QuickRunRequest) -> Work:
                     values=_named(request.values),
                 )
             )
-
-
-def _logins(request: QuickRunRequest) -> tuple[RegistryLogin, ...]:
-    registries = request.credentials.custom_registries
-    return tuple(
-        RegistryLogin(registry=host, username=login.user_name.value, password=login.password.value)
-        for host, login in registries.items()
-        if login and login.user_name and login.password
-    )
 
 
 def _docker_build(request: DockerBuildRequest) -> DockerBuild:

@@ -1,10 +1,11 @@
 """What the use cases of this room work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.access.builder_tokens import BuilderTokens
 from shared.access.keys import Keys
+from shared.access.vaults import NoVault, Vault
 from shared.clock import Clock
 from shared.container_groups.agent_pools import AgentPools
 from shared.container_groups.pool import GroupPool
@@ -35,6 +36,7 @@ class Workshop:
     tokens: BuilderTokens
     issue_login: IssueLogin
     clock: Clock
+    vault: Vault = field(default_factory=NoVault)
     on_end: Callable[[Run], None] = _nothing
     """Called, at least once, for each run that has ended, before it is closed; what it raises is repeated later."""
 

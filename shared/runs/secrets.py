@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from shared.access.builder_tokens import Bearer
-from shared.access.vaults import Vault
 from shared.arm.requests import DockerBuildRequest
 from shared.errors import Forbidden, InvalidRequest
 from shared.grant import SecretsRequest, SecretValues
@@ -15,9 +14,7 @@ AT_ONCE = 5
 SECONDS = 120.0
 
 
-def read_secrets(
-    shop: Workshop, vault: Vault, bearer: Bearer, request: SecretsRequest, seconds: float = SECONDS
-) -> SecretValues:
+def read_secrets(shop: Workshop, bearer: Bearer, request: SecretsRequest, seconds: float = SECONDS) -> SecretValues:
     """Answer the values by id; five at a time, all within `seconds`.
 
     Raises Superseded when the run is no longer the builder's, Forbidden when it executes no task, and what the
@@ -30,7 +27,7 @@ def read_secrets(
         raise Forbidden(f"The run {run.id} executes no task and so has no secrets.")
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="secrets")
     try:
-        reads = {one.id: pool.submit(vault.read, one.keyvault, one.client_id) for one in request.secrets}
+        reads = {one.id: pool.submit(shop.vault.read, one.keyvault, one.client_id) for one in request.secrets}
         if wait(reads.values(), seconds).not_done:
             raise InvalidRequest("timeout in fetching secrets. please check permissions are valid")
         return SecretValues(values={name: read.result() for name, read in reads.items()})

@@ -115,3 +115,34 @@ def test_the_second_registry_has_runs_and_logins_of_its_own(stack: "Stack", yard
     listed = stack.az("acr", "task", "list-runs", "-r", names.OTHER_REGISTRY, "--top", "1", "-o", "tsv").out
     assert said.run_id in listed
     assert said.run_id not in stack.az("acr", "task", "list-runs", "-r", names.REGISTRY, "-o", "json").out
+
+
+def test_a_login_of_another_registry_comes_out_of_a_key_vault(stack: "Stack", yard: Yard) -> None:
+    """Cross-registry authentication with a key vault, as az writes it: addresses in place of user and password."""
+    base, app, task = f"{yard.own}/vault:1", f"{yard.own}/fromvault:1", f"vault{yard.own}"
+    other, layout = stack.target.ports.other_login_server, stack.target.layout
+    secrets = {"other-user": DEV_USER, "other-password": credential(stack)[-1]}
+    layout.vault.mkdir(parents=True, exist_ok=True)
+    for name, value in secrets.items():
+        (layout.vault / name).write_text(value)
+    vault = f"https://{stack.target.ports.vault_host}/secrets"
+    login = ("--login-server", other, "-u", f"{vault}/other-user", "-p", f"{vault}/other-password")
+    yard.base(base, "one")
+    copy_base(stack, base, base)
+
+    yard.task(
+        *(task, app, [f"FROM {other}/{base}", "RUN cat /value"], "--assign-identity"),
+        login=(*login, "--use-identity", "[system]"),
+    )
+    listed = stack.az("acr", "task", "credential", "list", "-r", names.REGISTRY, "-n", task).out
+    assert "Vaultsecret" in listed
+    yard.base(base, "two")
+    copy_base(stack, base, base)
+    run = yard.wait_for_run(task)
+    assert built_with(yard.log(run)) == ["two"]
+    assert secrets["other-password"] not in yard.log(run)
+
+    (layout.vault / "other-password").unlink()
+    failed = stack.az("acr", "task", "run", "-r", names.REGISTRY, "-n", task)
+    assert failed.code == 1
+    assert "no login could be had: the login of" in failed.out

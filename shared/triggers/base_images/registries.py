@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from shared.access.outbound import allowed
-from shared.arm.parts import CustomRegistry
 from shared.errors import NotFound
 from shared.images.client import perform
 from shared.images.credentials import Basic, Bearer, Credential
@@ -15,6 +14,7 @@ from shared.images.exchange import Exchange
 from shared.images.manifests import Manifest
 from shared.images.session import Session
 from shared.runs.context import Workshop
+from shared.runs.given_logins import read_login
 from shared.triggers.base_images.model import BaseTag, Found
 
 _MARGIN = timedelta(seconds=60)
@@ -80,13 +80,9 @@ class Registries:
             properties = self._shop.tasks.read(registry, task).full.properties
         except NotFound:
             return None
-        return _basic(properties.credentials.custom_registries.get(host))
-
-
-def _basic(login: CustomRegistry | None) -> Credential | None:
-    if login is None or login.user_name is None or login.password is None:
-        return None
-    return Basic(login.user_name.value, login.password.value)
+        given = properties.credentials.custom_registries.get(host)
+        found = read_login(self._shop.vault, host, given) if given else None
+        return Basic(found.username or "", found.password or "") if found else None
 
 
 def _found(manifest: Manifest) -> Found:
