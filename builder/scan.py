@@ -29,6 +29,8 @@ class Subject:
     logins: tuple[RegistryLogin, ...] = ()
     publishes: tuple[str, ...] = ()
     """Repositories of the run's registry that the build itself may write to, such as its cache."""
+    reads: tuple[str, ...] = ()
+    """Further ones that it may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
     bases = resolve(dockerfile, dict(subject.arguments), subject.target, subject.platform)
     logins = subject.logins
     own = own_repositories(bases, shop.registry)
-    if own:
-        request = LoginRequest(pull=tuple(dict.fromkeys((*own, *subject.publishes))), push=subject.publishes)
+    if own or subject.reads:
+        pull = tuple(dict.fromkeys((*own, *subject.publishes, *subject.reads)))
+        request = LoginRequest(pull=pull, push=subject.publishes)
         logins = (*logins, await shop.login(request, quiet=quiet))
     found = await pinned(shop.http, session(logins), dockerfile, bases, subject.platform)
     return Scanned(

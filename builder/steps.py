@@ -11,6 +11,7 @@ from builder.contexts.source import Context
 from builder.dependencies import block, dependencies
 from builder.engine.protocol import ImageBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
+from builder.layer_cache import is_there, keep, may_keep, place_of
 from builder.log import RunLog
 from builder.publish import image, published, push
 from builder.scan import Scanned, Subject, scan
@@ -63,6 +64,7 @@ class _Prepared:
 
     build: ImageBuild
     scanned: Scanned
+    cache: Reference | None
 
 
 async def docker_build(shop: Shop, request: DockerBuild, context: Context) -> Made:
@@ -81,6 +83,8 @@ async def docker_build(shop: Shop, request: DockerBuild, context: Context) -> Ma
         push_step = _Step(shop.log, "push", _PUSH_SECONDS)
         push_step.begin()
         images = await push_step.run(_push(shop, tags, digest))
+        if prepared.cache and may_keep(shop, prepared.build, build.took):
+            await keep(shop, prepared.build, prepared.cache)
     found = dependencies(images, prepared.scanned.bases, prepared.scanned.digests, context.commit)
     _sum_up(shop.log, build, push_step, found)
     return Made(images if push_step else (), found)
@@ -109,6 +113,7 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
     tags = tuple(dict.fromkeys(target(name, grant.variables, known) for name in request.image_names))
     arguments = _arguments(request, grant)
     log.line("Scanning for dependencies...")
+    cache = place_of(shop, request, tags)
     subject = Subject(
         root=context.root,
         path=request.docker_file_path,
@@ -116,9 +121,13 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         platform=grant.platform,
         target=request.target,
         logins=grant.logins,
+        reads=(cache.repository,) if cache else (),
     )
     scanned = await scan(shop, subject)
     log.line("Successfully scanned dependencies")
+    kept = cache if cache and await is_there(shop, cache, scanned.logins) else None
+    if kept:
+        log.line(f"Using the layers that an earlier build has kept in {kept}")
     build = ImageBuild(
         context=context.root,
         dockerfile=scanned.text,
@@ -129,8 +138,9 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         platform=grant.platform,
         no_cache=request.no_cache,
         logins=scanned.logins,
+        cache=kept,
     )
-    return _Prepared(build, scanned)
+    return _Prepared(build, scanned, cache)
 
 
 def _arguments(request: DockerBuild, grant: Grant) -> tuple[NamedValue, ...]:

@@ -139,6 +139,13 @@ class Limits(Message):
     fetch_seconds: int = 3600
 
 
+class LayerCache(Message):
+    """Where the layers of a run's builds are kept in its registry. `{repository}` stands for that of the image."""
+
+    repository: str
+    is_writable: bool
+
+
 class Grant(Message):
     """All that a builder is given for one run."""
 
@@ -157,6 +164,8 @@ class Grant(Message):
     limits: Limits = Limits()
     image_aliases: dict[str, str] = Field(default_factory=dict)
     """Image aliases of task files that this deployment adds to the built-in ones or sets anew."""
+    cache: LayerCache | None = None
+    """None where builds are to use no layers of earlier ones."""
     allowed_hosts: tuple[str, ...] = ()
     """What the builder may fetch a context from beside public addresses: entries as `shared.network.Allowed` reads."""
     log_url: str = Field(repr=False)

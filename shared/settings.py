@@ -154,6 +154,13 @@ class Settings(BaseModel):
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
     """The same 32 bytes as a Key Vault reference resolves them; one of the two must be set."""
+    cache_repository: str = Field(
+        default="{repository}",
+        alias="SLIPWAY_CACHE_REPOSITORY",
+        pattern=r"^$|^[a-z0-9._/-]*\{repository\}[a-z0-9._/-]*$",
+    )
+    """Repository of the layers that builds keep for later ones. `{repository}` stands for that of the image; empty
+    for a deployment that keeps none."""
     signing_key: str = Field(default="", alias="SLIPWAY_SIGNING_KEY")
     """Address of the key vault's key (`https://<vault>/keys/<name>`) that signs the provenance of images."""
     signing_key_file: Path | None = Field(default=None, alias="SLIPWAY_SIGNING_KEY_FILE")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -67,15 +68,23 @@ class MobyEngine:
         await self._started()
         with tempfile.TemporaryDirectory(dir=self._private, prefix="build-") as name:
             place = Path(name)
-            write_config(place / "config", build.logins)
-            (place / "Dockerfile").write_text(build.dockerfile)
-            if build.ignore is not None:
-                (place / "Dockerfile.dockerignore").write_text(build.ignore)
+            _fill(place, build)
             end = _End(write)
             status = await process.run(_argv(build, place), env=self._build_env(build, place), output=end)
             if status:
                 raise StepFailed(f"exit status {status}{end.reason()}")
             return _digest(place / "metadata.json")
+
+    async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
+        """Build once more, which takes the layers that are here, and export them all."""
+        again, said = replace(build, tags=(), logins=logins, cache=None), _End(_nowhere)
+        export = f"--cache-to=type=registry,ref={cache},mode=max,image-manifest=true,oci-mediatypes=true"
+        with tempfile.TemporaryDirectory(dir=self._private, prefix="cache-") as name:
+            place = Path(name)
+            _fill(place, again)
+            argv = _argv(again, place, export, "--output=type=cacheonly")
+            if status := await process.run(argv, env=self._build_env(again, place), output=said):
+                raise StepFailed(f"exit status {status}{said.reason()}")
 
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Push one tag. The daemon sends the token of `login` as it is."""
@@ -125,7 +134,19 @@ class MobyEngine:
         }
 
 
-def _argv(build: ImageBuild, place: Path) -> list[str]:
+def _nowhere(_data: bytes) -> None:
+    return
+
+
+def _fill(place: Path, build: ImageBuild) -> None:
+    """Put beside each other what buildx reads."""
+    write_config(place / "config", build.logins)
+    (place / "Dockerfile").write_text(build.dockerfile)
+    if build.ignore is not None:
+        (place / "Dockerfile.dockerignore").write_text(build.ignore)
+
+
+def _argv(build: ImageBuild, place: Path, *more: str) -> list[str]:
     argv = ["docker", "buildx", "build", "--progress=plain", "--provenance=false", "--sbom=false"]
     argv += [f"--file={place / 'Dockerfile'}", f"--metadata-file={place / 'metadata.json'}"]
     argv += [f"--platform={build.platform}"]
@@ -136,7 +157,8 @@ def _argv(build: ImageBuild, place: Path) -> list[str]:
     ]
     argv += [f"--target={build.target}"] if build.target else []
     argv += ["--no-cache"] if build.no_cache else []
-    return [*argv, "--", str(build.context)]
+    argv += [f"--cache-from=type=registry,ref={build.cache}"] if build.cache else []
+    return [*argv, *more, "--", str(build.context)]
 
 
 class _End:

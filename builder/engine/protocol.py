@@ -34,6 +34,8 @@ class ImageBuild:
     platform: Platform = field(default_factory=Platform)
     no_cache: bool = False
     logins: tuple[RegistryLogin, ...] = ()
+    cache: Reference | None = None
+    """Where layers of an earlier build are."""
 
 
 class Kind(StrEnum):
@@ -176,6 +178,10 @@ class Engine(Protocol):
 
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Push an image that was built here and return the digest that the engine pushed."""
+        ...
+
+    async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
+        """Put all layers of a build that was just made here where a later one finds them, with `logins` instead."""
         ...
 
     async def stop(self) -> None:

@@ -113,6 +113,8 @@ class ScriptedEngine:
     start_error: SlipwayError | None = None
     built: list[ImageBuild] = field(default_factory=list)
     pushed: list[tuple[Reference, RegistryLogin]] = field(default_factory=list)
+    kept: list[tuple[ImageBuild, Reference, tuple[RegistryLogin, ...]]] = field(default_factory=list)
+    cache_error: str = ""
     started: bool = False
     stopped: bool = False
     killed: int = 0
@@ -138,6 +140,12 @@ class ScriptedEngine:
         self.pushed.append((image, login))
         await self._play(self.pushes, write)
         return self.digest_of.get(str(image)) or self.digest(self.built[-1])
+
+    async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
+        """Remember what was kept, and fail when told to."""
+        self.kept.append((build, cache, logins))
+        if self.cache_error:
+            raise StepFailed(self.cache_error)
 
     async def stop(self) -> None:
         """Remember that it was stopped."""

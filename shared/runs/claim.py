@@ -33,6 +33,7 @@ from shared.runs.context import Workshop
 from shared.runs.dispatch import dispatch
 from shared.runs.finish import Ending, finish
 from shared.runs.given_logins import read_logins
+from shared.runs.layer_cache import layer_cache, may_write, readable
 from shared.runs.logs import log_size, writing_url
 from shared.runs.model import Run, Status
 from shared.runs.results import result_url
@@ -111,6 +112,7 @@ def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[Reg
         platform=run.platform,
         variables=run_variables(shop.registry(run.registry), run),
         logins=logins,
+        cache=layer_cache(shop, run),
         timeout_seconds=run.timeout_seconds,
         allowed_hosts=shop.settings.allowed_hosts,
         image_aliases=shop.settings.image_aliases,
@@ -168,14 +170,15 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     """Answer a short-lived login of the run's registry.
 
     Raises Superseded when the run is no longer the builder's, Forbidden for a repository to push that is not
-    the run's. A run that is not trusted gets a login that can pull what its task's images stand on, and no more.
+    the run's. A run that is not trusted gets a login that can pull what its task's images stand on, the layers kept
+    for them, and no more.
     """
     run, registry = own_run(shop, bearer), shop.registry(bearer.registry)
     if run.is_untrusted:
-        known = _known_bases(shop, run)
+        known = _known_bases(shop, run) | readable(shop, run)
         pull = tuple(name for name in request.pull if name in known)
         return shop.issue_login(registry, pull, ()) if pull else RegistryLogin(registry=registry.login_server)
-    foreign = sorted(name for name in set(request.push) if not run.may_push(name))
+    foreign = sorted(name for name in set(request.push) if not may_write(shop, run, name))
     if foreign:
         raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
     return shop.issue_login(registry, request.pull, request.push)

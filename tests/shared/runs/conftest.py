@@ -136,6 +136,7 @@ def hands(azurite: Connected) -> Iterator[Hands]:
         "warm_builders": 0,
         "builder_location": "",
         "retention_days": 30,
+        "cache_repository": "{repository}",
     }
     settings = Settings.model_construct(**values)
     now = [datetime.now(UTC)]

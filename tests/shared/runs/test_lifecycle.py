@@ -1,5 +1,6 @@
 """A run's life on real storage: every way to end it ends it once."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from shared.access.callers import Caller
 from shared.arm.wire import TimerCause
 from shared.container_groups.service import GroupState
 from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, Throttled
-from shared.grant import Image, LoginRequest, Outcome
+from shared.grant import Image, LayerCache, LoginRequest, Outcome
 from shared.runs.cancel import cancel
 from shared.runs.causes import Cause, CauseKind
 from shared.runs.claim import Gone, Superseded, heartbeat, login, look_for_work, report
@@ -127,6 +128,28 @@ def test_however_many_wait_a_dispatch_reads_few_of_them(hands: "Hands", monkeypa
     cancel(hands.shop, hands.partition, running[0].id)
     assert hands.shop.store.get(hands.partition, ids[0]).status is Status.STARTED
     assert len(asked) <= 8 + 60
+
+
+def test_layers_are_written_beside_the_runs_own_images_and_nowhere_else(hands: "Hands") -> None:
+    settings = hands.shop.settings.model_copy(update={"cache_repository": "caches/{repository}"})
+    shop = replace(hands.shop, settings=settings)
+    run = hands.submit("k1")
+    bearer = hands.bearer(hands.claim(run))
+    beside = LoginRequest(pull=("caches/hello",), push=("caches/hello",))
+    assert login(shop, bearer, beside).token == "caches/hello|caches/hello"
+    for other in ("caches/other", "other", "caches/caches/hello"):
+        with pytest.raises(Forbidden, match=other):
+            login(shop, bearer, LoginRequest(push=(other,)))
+
+
+def test_an_untrusted_run_reads_the_layers_of_its_image_and_writes_none(hands: "Hands") -> None:
+    caller = Caller("me", "User", frozenset())
+    strange = Origin(task="app", is_untrusted=True)
+    run = submit(hands.shop, hands.registry, hands.request(), caller, "k1", origin=strange)
+    grant = hands.claim(run)
+    assert grant.cache == LayerCache(repository="{repository}", is_writable=False)
+    asked = LoginRequest(pull=("hello", "other"), push=("hello",))
+    assert login(hands.shop, hands.bearer(grant), asked).token == "hello|"
 
 
 def test_a_throttled_start_waits_and_is_tried_again(hands: "Hands") -> None:

@@ -1,0 +1,128 @@
+"""What remembering is worth: a build with 40 s of RUN work, cold, and after a change of one line on an empty builder.
+
+    ./dev up --background; .venv/bin/python -m bench.cache [--rounds 3]
+
+Every build here has a container group of its own, so the second builder knows nothing but what the registry keeps.
+Beside it the same change built by the engine alone that has just made the first image and still holds all its layers.
+"""
+
+import argparse
+import base64
+import io
+import json
+import statistics
+import tarfile
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+
+from bench._stack import Stack
+
+BOUND = 5.0
+DOCKERFILE = """\
+FROM {registry}/base/busybox:1.35 AS dependencies
+COPY packages.txt /
+RUN for i in $(seq 25); do echo installing $i; sleep 1; done; dd if=/dev/urandom of=/installed bs=1M count=16
+RUN for i in $(seq 10); do echo compiling $i; sleep 1; done; dd if=/dev/urandom of=/compiled bs=1M count=4
+FROM {registry}/base/busybox:1.35
+RUN for i in $(seq 5); do echo configuring $i; sleep 1; done; echo done >/configured
+COPY --from=dependencies /installed /compiled /opt/
+COPY source.txt /opt/source.txt
+RUN wc -l /opt/source.txt >/opt/lines
+"""
+ENGINE_ALONE = """
+import asyncio, base64, io, json, os, tarfile, time
+from pathlib import Path
+from builder.engine.moby import MobyEngine
+from builder.engine.protocol import ImageBuild
+from builder.trust import write_bundle
+from shared.grant import RegistryLogin
+from shared.images.references import Reference
+
+async def main():
+    private = Path("/run/bench"); private.mkdir()
+    context = private / "context"; context.mkdir()
+    tarfile.open(fileobj=io.BytesIO(base64.b64decode(os.environ["CONTEXT"]))).extractall(context, filter="data")
+    authorities = write_bundle(private / "ca.pem", os.environ["SLIPWAY_CA_BUNDLE"])
+    engine = MobyEngine(private, Path("/var/lib/docker"), authorities)
+    await engine.start()
+    login = RegistryLogin(registry=os.environ["REGISTRY"], username="dev", password=os.environ["PASSWORD"])
+    tag = Reference.parse(os.environ["IMAGE"])
+    text = (context / "Dockerfile").read_text()
+    seconds = []
+    for _ in range(2):
+        began = time.monotonic()
+        await engine.build(ImageBuild(context, text, (tag,), logins=(login,)), lambda data: None)
+        await engine.push(tag, login, lambda data: None)
+        seconds.append(time.monotonic() - began)
+        with (context / "source.txt").open("a") as source:
+            source.write("one more line\\n")
+    print(json.dumps(seconds), flush=True)
+    await engine.stop()
+
+asyncio.run(main())
+"""
+
+
+class Round:
+    """One repository that nobody has built into before."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.stack, self.folder = stack, folder
+        self.repository = f"bench/cache-{uuid.uuid4().hex[:8]}"
+        (folder / "Dockerfile").write_text(DOCKERFILE.format(registry=stack.login_server))
+        (folder / "packages.txt").write_text("a list\n")
+        (folder / "source.txt").write_text("a line\n")
+
+    def build(self, tag: str) -> float:
+        """Time `az acr build` on a builder that is warm and empty."""
+        self.stack.wait_for_warm_builder()
+        began = time.monotonic()
+        self.stack.az("acr", "build", "-r", "localreg", "-t", f"{self.repository}:{tag}", str(self.folder))
+        return time.monotonic() - began
+
+    def change(self) -> None:
+        """Change one line of the source."""
+        (self.folder / "source.txt").write_text("another line\n")
+
+    def engine_alone(self) -> float:
+        """Time the rebuild by an engine that has all layers."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            archive.add(self.folder, arcname=".")
+        environment = {
+            "CONTEXT": base64.b64encode(packed.getvalue()).decode(),
+            "REGISTRY": self.stack.login_server,
+            "IMAGE": f"{self.stack.login_server}/{self.repository}:engine",
+            "PASSWORD": self.stack.registry_password,
+            "SLIPWAY_CA_BUNDLE": self.stack.authority,
+        }
+        printed = self.stack.in_group(["/usr/bin/tini", "--", "/usr/bin/python3", "-c", ENGINE_ALONE], environment)
+        return float(json.loads(printed.strip().splitlines()[-1])[1])
+
+
+def main() -> None:
+    """Print a line for each round and the median ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds, stack, ratios = parser.parse_args().rounds, Stack.running(), []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            one = Round(stack, Path(name))
+            cold = one.build("cold")
+            one.change()
+            cached = one.build("changed")
+            warm = one.engine_alone()
+        ratios.append(cold / cached)
+        print(f"cold {cold:.1f} s  changed {cached:.1f} s  ratio {ratios[-1]:.1f}  warm engine alone {warm:.1f} s")
+    print(f"median ratio {statistics.median(ratios):.1f}, bound {BOUND}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except httpx.TransportError as error:
+        raise SystemExit(f"the stack does not answer ({type(error).__name__})") from None

@@ -1,0 +1,39 @@
+"""Which repositories of its registry a run keeps layers in, and which it may read them from."""
+
+from shared.arm.requests import DockerBuildRequest
+from shared.errors import LanguageError
+from shared.grant import LayerCache
+from shared.images.targets import target
+from shared.runs.context import Workshop
+from shared.runs.model import Run
+from shared.runs.submit import open_request, run_variables
+
+_OWN = "{repository}"
+
+
+def layer_cache(shop: Workshop, run: Run) -> LayerCache | None:
+    """Answer what a builder is told; what a stranger wrote reads layers and never writes any."""
+    repository = shop.settings.cache_repository
+    return LayerCache(repository=repository, is_writable=not run.is_untrusted) if repository else None
+
+
+def kept_beside(shop: Workshop, repository: str) -> str:
+    """Answer where the layers of a repository's images are kept; empty where none are."""
+    return shop.settings.cache_repository.replace(_OWN, repository)
+
+
+def may_write(shop: Workshop, run: Run, repository: str) -> bool:
+    """Whether a run may write to a repository: one that it publishes to, or where the layers of such a one are kept."""
+    return run.may_push(repository) or any(kept_beside(shop, own) == repository for own in run.push_repositories)
+
+
+def readable(shop: Workshop, run: Run) -> set[str]:
+    """Answer the repositories of the layers of images that an untrusted run is asked to build."""
+    request, registry = open_request(shop, run), shop.registry(run.registry)
+    if not isinstance(request, DockerBuildRequest) or not shop.settings.cache_repository:
+        return set()
+    try:
+        names = [target(name, run_variables(registry, run)) for name in request.image_names]
+    except LanguageError:
+        return set()
+    return {kept_beside(shop, name.repository) for name in names if name.registry == registry.login_server}
