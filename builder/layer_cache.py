@@ -9,22 +9,28 @@ import asyncio
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from builder.bases import session
-from builder.engine.protocol import ImageBuild
+from builder.engine.protocol import ImageBuild, TextBuild
 from builder.faults import StepFailed, reason
 from builder.shop import Shop
-from shared.errors import SlipwayError
-from shared.grant import DockerBuild, LayerCache, LoginRequest, RegistryLogin
+from shared.errors import LanguageError, SlipwayError
+from shared.grant import DockerBuild, LayerCache, LoginRequest, Platform, RegistryLogin
 from shared.images.client import perform_async
 from shared.images.distribution import head
 from shared.images.references import Reference
+from shared.language import BuildStep, Plan
 
 WORTH_SECONDS: Final = 5.0
 """A build that takes less is repeated faster than its layers are fetched."""
 _SAVE_SECONDS: Final = 600
+_OWN_WORD: Final = frozenset({"--no-cache", "--cache-from", "--cache-to", "--no-cache-filter"})
+"""Flags of a `build` step by which a task says itself what is remembered."""
+_OUTPUTS: Final = frozenset({"--output", "-o", "--push", "--load", "--iidfile", "--metadata-file"})
+"""Flags that ask for more than layers: such a build is not repeated."""
 _RENAMED: Final = re.compile(r"^[0-9a-f]{32}_")
 """How az renames a Dockerfile that it puts into an archive, anew for each build."""
 
@@ -69,6 +75,31 @@ async def is_there(shop: Shop, cache: Reference, logins: tuple[RegistryLogin, ..
     return True
 
 
+def place_of_text(shop: Shop, step: BuildStep, dockerfile: str, platform: Platform) -> Reference | None:
+    """Return where the layers of a `build` step lie; None where it, or the task, says something else about caches."""
+    command = step.command
+    if step.cache or step.cache_disabled or not _OWN_WORD.isdisjoint(command.flags):
+        return None
+    tags = tuple(tag for text in command.tags if (tag := _reference(text)))
+    return place(shop.grant.cache, shop.registry, tags, Scope(dockerfile, command.target, str(platform)))
+
+
+def _reference(text: str) -> Reference | None:
+    try:
+        return Reference.parse(text)
+    except LanguageError:
+        return None
+
+
+def may_keep_text(shop: Shop, plan: Plan, step: BuildStep, seconds: float) -> bool:
+    """Tell whether a `build` step of so many seconds is to be kept: not where secrets may have gone into it."""
+    grant = shop.grant
+    task = grant.work.encoded_task or grant.work.file_task
+    has_secrets = bool(plan.secrets) or any(value.is_secret for value in (task.values if task else ()))
+    is_writable = grant.cache is not None and grant.cache.is_writable
+    return is_writable and not has_secrets and seconds >= WORTH_SECONDS and _OUTPUTS.isdisjoint(step.command.flags)
+
+
 def may_keep(shop: Shop, build: ImageBuild, seconds: float) -> bool:
     """Tell whether a build of so many seconds is to be kept.
 
@@ -81,13 +112,36 @@ def may_keep(shop: Shop, build: ImageBuild, seconds: float) -> bool:
 
 async def keep(shop: Shop, build: ImageBuild, cache: Reference) -> None:
     """Keep the layers of a build, its intermediate stages included. Raises Fenced alone."""
+
+    async def save(logins: tuple[RegistryLogin, ...]) -> None:
+        await shop.engine.save_cache(build, cache, logins)
+
+    await _keep(shop, cache, build.logins, save)
+
+
+async def keep_text(shop: Shop, build: TextBuild, cache: Reference) -> None:
+    """Keep those of a `build` step. Raises Fenced alone."""
+
+    async def save(logins: tuple[RegistryLogin, ...]) -> None:
+        again = replace(build, cache=None, keeps=cache, logins=logins)
+        if status := await shop.engine.containers.build(again, lambda _: None):
+            raise StepFailed(f"exit status {status}")
+
+    await _keep(shop, cache, build.logins, save)
+
+
+async def _keep(
+    shop: Shop,
+    cache: Reference,
+    known: tuple[RegistryLogin, ...],
+    save: Callable[[tuple[RegistryLogin, ...]], Awaitable[None]],
+) -> None:
     shop.log.line(f"Keeping the layers of this build in {cache}")
     request = LoginRequest(pull=(cache.repository,), push=(cache.repository,))
     try:
         async with asyncio.timeout(_SAVE_SECONDS):
             login = await shop.login(request, quiet=True)
-            logins = (*(one for one in build.logins if one.registry != shop.registry), login)
-            await shop.engine.save_cache(build, cache, logins)
+            await save((*(one for one in known if one.registry != shop.registry), login))
     except TimeoutError:
         shop.log.line("The layers of this build could not be kept: timed out")
     except StepFailed as fault:

@@ -9,6 +9,7 @@ from typing import Final
 
 from builder.engine.protocol import Container, TextBuild
 from builder.engine.sandbox import HOME, WORKSPACE
+from shared.images.references import Reference
 
 SOCKET: Final = "/var/run/docker.sock"
 
@@ -50,13 +51,24 @@ def docker_build(build: TextBuild, client: str) -> str:
     return " ".join(("env", *build.environment, client, build.text))
 
 
-def client_script(place: str) -> str:
+KEEPING: Final = "--output=type=cacheonly"
+"""Makes layers and no image."""
+
+
+def cache_to(reference: Reference) -> str:
+    """Return the flag that keeps all layers of a build, those of every stage, as a manifest that any registry takes."""
+    return f"--cache-to=type=registry,ref={reference},mode=max,image-manifest=true,oci-mediatypes=true"
+
+
+def client_script(place: str, build: TextBuild) -> str:
     """Return a program that calls buildx with its own words, which the shell has split, and then ours.
 
     Of a flag given twice docker takes the last: so the Dockerfile in `place`, whose bases are pinned, is used.
     """
-    ours = f"--file={place}/Dockerfile"
+    ours = [f"--file={place}/Dockerfile"]
+    ours += [f"--cache-from=type=registry,ref={build.cache}"] if build.cache else []
+    ours += [cache_to(build.keeps), KEEPING] if build.keeps else []
     return (
         f"export DOCKER_CONFIG={place}/config\n"
-        f'exec docker buildx build --progress=plain --provenance=false --sbom=false "$@" {ours}\n'
+        f'exec docker buildx build --progress=plain --provenance=false --sbom=false "$@" {" ".join(ours)}\n'
     )

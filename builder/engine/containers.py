@@ -94,7 +94,7 @@ class MobyContainers:
             if build.ignore is not None:
                 _write(place / "Dockerfile.dockerignore", build.ignore.encode())
             merged_config(place / "config", workspace.home, build.logins)
-            _write(place / "client", client_script(STEP).encode())
+            _write(place / "client", client_script(STEP, build).encode())
             return docker_build(build, f"sh {STEP}/client")
 
         return await self._shell(fill, write, build.directory, mounts)

@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from builder import process
+from builder.engine.command import KEEPING, cache_to
 from builder.engine.containers import MobyContainers
 from builder.engine.daemon import Daemon
 from builder.engine.logins import header, write_config
@@ -78,11 +79,10 @@ class MobyEngine:
     async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
         """Build once more, which takes the layers that are here, and export them all."""
         again, said = replace(build, tags=(), logins=logins, cache=None), _End(_nowhere)
-        export = f"--cache-to=type=registry,ref={cache},mode=max,image-manifest=true,oci-mediatypes=true"
         with tempfile.TemporaryDirectory(dir=self._private, prefix="cache-") as name:
             place = Path(name)
             _fill(place, again)
-            argv = _argv(again, place, export, "--output=type=cacheonly")
+            argv = _argv(again, place, cache_to(cache), KEEPING)
             if status := await process.run(argv, env=self._build_env(again, place), output=said):
                 raise StepFailed(f"exit status {status}{said.reason()}")
 

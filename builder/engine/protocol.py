@@ -89,7 +89,8 @@ class TextBuild:
     """One `docker build`. `text` is shell text, run in `directory`; whatever Dockerfile it names, `dockerfile` is used.
 
     `logins` are added to those that the home directory holds. `ignore` is as in `ImageBuild`. A context that was
-    fetched for this build alone is `context`, and appears as `REMOTE`.
+    fetched for this build alone is `context`, and appears as `REMOTE`. `cache` is where layers of an earlier build are;
+    with `keeps` the build makes no image but puts all its layers there.
     """
 
     text: str
@@ -100,6 +101,8 @@ class TextBuild:
     volume_mounts: tuple[VolumeMount, ...] = ()
     logins: tuple[RegistryLogin, ...] = ()
     context: Path | None = None
+    cache: Reference | None = None
+    keeps: Reference | None = None
 
 
 class Containers(Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 import posixpath
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,12 +12,14 @@ from builder.contexts.choose import source_of
 from builder.contexts.source import Context
 from builder.engine.protocol import REMOTE, TextBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
+from builder.layer_cache import is_there, keep_text, may_keep_text, place_of_text
 from builder.scan import Scanned, Subject, scan
 from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
 from shared.contexts import ContextKind, classify, secret_parts
 from shared.errors import LanguageError, SlipwayError
 from shared.grant import Platform, Source
+from shared.images.references import Reference
 from shared.language import BuildStep
 
 _SCAN_SECONDS: Final = 900
@@ -41,8 +44,11 @@ class Place:
 async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
     """Execute the step. Raises StepFailed when the scan or the last attempt fails."""
     with tempfile.TemporaryDirectory(dir=room.shop.means.private, prefix="context-") as private:
-        place, scanned = await _scan(room, step, Path(private))
+        place, scanned, cache = await _scan(room, step, Path(private))
         room.scanned[step.id] = scanned
+        kept = cache if cache and await is_there(room.shop, cache, scanned.logins) else None
+        if kept:
+            room.log.line(f"Using the layers that an earlier build has kept in {kept}")
         build = TextBuild(
             text=place.text,
             directory=place.directory,
@@ -52,20 +58,27 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
             volume_mounts=step.volume_mounts,
             logins=scanned.logins,
             context=place.fetched,
+            cache=kept,
         )
         attempts = Attempts(
             retries=step.retries, delay=step.retry_delay, only_on=step.retry_on_errors, repeat=step.repeat
         )
+        began = time.monotonic()
         await attempt_all(room.log, step.id, lambda write: room.containers.build(build, write), attempts, deadline)
+        if cache and may_keep_text(room.shop, room.plan, step, time.monotonic() - began):
+            await keep_text(room.shop, build, cache)
 
 
-async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scanned]:
+async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scanned, Reference | None]:
     room.log.line("Scanning for dependencies...")
     try:
         async with asyncio.timeout(_SCAN_SECONDS):
             local = classify(step.command.context) is ContextKind.LOCAL
             place = place_of(step, room.context.root) if local else await _fetched(room, step, private)
-            scanned = await scan(room.shop, _subject(room, step, place), quiet=True)
+            subject = _subject(room, step, place)
+            cache = place_of_text(room.shop, step, place.dockerfile, subject.platform)
+            reads = (cache.repository,) if cache else ()
+            scanned = await scan(room.shop, replace(subject, reads=reads), quiet=True)
     except (Fenced, EngineUnavailable):
         raise
     except TimeoutError:
@@ -74,7 +87,7 @@ async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scan
         why = reason(fault)
     else:
         room.log.line("Successfully scanned dependencies")
-        return place, scanned
+        return place, scanned, cache
     room.log.line(f"Output from dependency scanning: {why}")
     raise StepFailed("failed to scan dependencies: exit status 1")
 

@@ -45,6 +45,8 @@ class BuildCommand:
     tags: tuple[str, ...] = ()
     build_arguments: tuple[str, ...] = ()
     """`NAME=value`, or `NAME` alone: taken from the environment."""
+    flags: tuple[str, ...] = ()
+    """The names of all flags that are given, long ones where there are two."""
 
 
 def parse_build(text: str) -> BuildCommand:
@@ -69,6 +71,7 @@ def parse_build(text: str) -> BuildCommand:
         single.get("--platform", ""),
         tuple(flag.value for flag in flags if flag.name == "--tag" and flag.value),
         tuple(flag.value for flag in flags if flag.name == "--build-arg"),
+        tuple(flag.name for flag in flags),
     )
 
 

@@ -115,6 +115,7 @@ class BuildStep(ContainerStep):
     command: BuildCommand
     uses_buildkit: bool = False
     cache_enabled: bool = False
+    cache_disabled: bool = False
     cache: str = ""
 
     @property

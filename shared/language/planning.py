@@ -158,6 +158,7 @@ class _Planner:
             build=step.build,
             command=command,
             cache_enabled=enabled,
+            cache_disabled=step.cache.lower() == "disabled",
             cache=self._cache(step_id, command.tags) if enabled else "",
             uses_buildkit=_BUILDKIT in own,
         )

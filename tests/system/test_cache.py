@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from devstack.stack import names
 from devstack.stack.settings import trust_environment
 
 if TYPE_CHECKING:
@@ -123,3 +124,21 @@ def _token(stack: "Stack", client: httpx.Client, repository: str) -> str:
         headers={"Authorization": f"Basic {auth}"},
     )
     return str(answer.raise_for_status().json()["token"])
+
+
+def test_a_build_step_of_a_task_file_remembers_too(stack: "Stack", context: Path) -> None:
+    project = Project(stack, context)
+    image = f"$Registry/{project.repository}"
+
+    def run(tag: str, more: str = "", cache: str = "") -> str:
+        text = f"version: v1.1.0\nsteps:\n  - build: -t {image}:{tag} {more} .\n{cache}  - push: [{image}:{tag}]\n"
+        (context / "task.yaml").write_text(text)
+        said = stack.az("acr", "run", "-r", names.REGISTRY, "-f", "task.yaml", str(context))
+        assert said.code == 0, said.out + said.err
+        return said.out
+
+    assert "Keeping the layers of this build in" in run("one")
+    project.change()
+    assert run("two").count("CACHED") >= 2
+    assert "CACHED" not in run("three", more="--no-cache")
+    assert "CACHED" not in run("four", cache="    cache: disabled\n")

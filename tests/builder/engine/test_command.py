@@ -4,6 +4,7 @@ import subprocess
 
 from builder.engine.command import client_script, docker_build, docker_run
 from builder.engine.protocol import Container, TextBuild
+from shared.images.references import Reference
 from shared.language import VolumeMount
 
 SOCKET = "/run/engine/docker.sock"
@@ -45,9 +46,18 @@ def test_the_image_may_keep_its_own_directory() -> None:
 
 
 def test_a_build_gets_its_words_from_the_shell_and_our_dockerfile_last() -> None:
-    script = client_script("/run/step").replace("exec docker", 'printf "%s\\n"')
     build = TextBuild(text='-t "a b:$TAG" -f mine . | cat', directory="/", dockerfile="", environment=("X=1",))
+    script = client_script("/run/step", build).replace("exec docker", 'printf "%s\\n"')
     text = f"TAG=v1\n{docker_build(build, f"sh -c '{script}' client")}"
     words = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True).stdout.splitlines()
     assert words[-5:] == ["a b:v1", "-f", "mine", ".", "--file=/run/step/Dockerfile"]
     assert words[:2] == ["buildx", "build"]
+
+
+def test_layers_are_read_with_the_image_and_kept_without_one() -> None:
+    layers = Reference("r.example", "app", "cache-1")
+    reading = client_script("/run/step", TextBuild(text=".", directory="/", dockerfile="", cache=layers))
+    keeping = client_script("/run/step", TextBuild(text=".", directory="/", dockerfile="", keeps=layers))
+    assert reading.strip().endswith("--cache-from=type=registry,ref=r.example/app:cache-1")
+    assert "--cache-to=type=registry,ref=r.example/app:cache-1,mode=max" in keeping
+    assert keeping.strip().endswith("--output=type=cacheonly")
