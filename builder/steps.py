@@ -125,6 +125,8 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
     )
     scanned = await scan(shop, subject)
     log.line("Successfully scanned dependencies")
+    if why := await shop.engine.emulate(grant.platform):
+        log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
     kept = cache if cache and await is_there(shop, cache, scanned.logins) else None
     if kept:
         log.line(f"Using the layers that an earlier build has kept in {kept}")

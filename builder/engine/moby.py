@@ -15,12 +15,13 @@ from builder import process
 from builder.engine.command import KEEPING, cache_to
 from builder.engine.containers import MobyContainers
 from builder.engine.daemon import Daemon
+from builder.engine.emulation import emulate
 from builder.engine.logins import header, write_config
 from builder.engine.protocol import ImageBuild, Kind, Write
 from builder.engine.sandbox import PATH, Sandbox
 from builder.faults import EngineUnavailable, StepFailed
 from shared.errors import Unavailable
-from shared.grant import RegistryLogin
+from shared.grant import Platform, RegistryLogin
 from shared.images.references import Reference
 
 _READ_BY_CLIENT: Final = re.compile(
@@ -75,6 +76,10 @@ class MobyEngine:
             if status:
                 raise StepFailed(f"exit status {status}{end.reason()}")
             return _digest(place / "metadata.json")
+
+    async def emulate(self, platform: Platform) -> str | None:
+        """Tell the kernel about the emulator, where one is needed."""
+        return await asyncio.to_thread(emulate, platform, self._private)
 
     async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
         """Build once more, which takes the layers that are here, and export them all."""

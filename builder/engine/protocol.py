@@ -183,6 +183,10 @@ class Engine(Protocol):
         """Push an image that was built here and return the digest that the engine pushed."""
         ...
 
+    async def emulate(self, platform: Platform) -> str | None:
+        """See that programs of a platform run here; return why they cannot."""
+        ...
+
     async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
         """Put all layers of a build that was just made here where a later one finds them, with `logins` instead."""
         ...

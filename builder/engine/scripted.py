@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from builder.engine.protocol import Container, ImageBuild, Kind, TextBuild, Workspace, Write
 from builder.faults import StepFailed
 from shared.errors import SlipwayError
-from shared.grant import RegistryLogin
+from shared.grant import Platform, RegistryLogin
 from shared.images.references import Reference
 from shared.language import Network
 
@@ -115,6 +115,8 @@ class ScriptedEngine:
     pushed: list[tuple[Reference, RegistryLogin]] = field(default_factory=list)
     kept: list[tuple[ImageBuild, Reference, tuple[RegistryLogin, ...]]] = field(default_factory=list)
     cache_error: str = ""
+    emulated: list[Platform] = field(default_factory=list)
+    cannot_emulate: str | None = None
     started: bool = False
     stopped: bool = False
     killed: int = 0
@@ -140,6 +142,11 @@ class ScriptedEngine:
         self.pushed.append((image, login))
         await self._play(self.pushes, write)
         return self.digest_of.get(str(image)) or self.digest(self.built[-1])
+
+    async def emulate(self, platform: Platform) -> str | None:
+        """Answer what was set."""
+        self.emulated.append(platform)
+        return self.cannot_emulate
 
     async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
         """Remember what was kept, and fail when told to."""

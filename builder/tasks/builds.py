@@ -46,6 +46,9 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
     with tempfile.TemporaryDirectory(dir=room.shop.means.private, prefix="context-") as private:
         place, scanned, cache = await _scan(room, step, Path(private))
         room.scanned[step.id] = scanned
+        for platform in _platforms(step, room.shop.grant.platform):
+            if why := await room.shop.engine.emulate(platform):
+                room.log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
         kept = cache if cache and await is_there(room.shop, cache, scanned.logins) else None
         if kept:
             room.log.line(f"Using the layers that an earlier build has kept in {kept}")
@@ -144,6 +147,11 @@ def place_of(step: BuildStep, root: Path) -> Place:
         if path != WORKSPACE and not path.startswith(f"{WORKSPACE}/"):
             raise StepFailed(f"{path} lies outside of {WORKSPACE}")
     return Place(directory, posixpath.relpath(dockerfile, WORKSPACE), root, step.docker_text)
+
+
+def _platforms(step: BuildStep, own: Platform) -> list[Platform]:
+    """Return all platforms that a step builds for."""
+    return [_platform(text) for text in step.command.platform.split(",")] if step.command.platform else [own]
 
 
 def _platform(text: str) -> Platform:

@@ -34,6 +34,9 @@ class ImageConfig:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
+    architecture: str = ""
+    """In Go's names; this machine's when it is empty."""
+    variant: str = ""
 
 
 class _Digesting(io.RawIOBase):
@@ -99,7 +102,8 @@ def _normal(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def _config(config: ImageConfig, diff_id: str) -> dict[str, object]:
     return {
         "created": CREATED,
-        "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "architecture": config.architecture or ARCHITECTURES.get(platform.machine(), platform.machine()),
+        **({"variant": config.variant} if config.variant else {}),
         "os": "linux",
         "config": {
             "Env": [f"{name}={value}" for name, value in config.environment.items()],

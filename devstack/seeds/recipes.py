@@ -56,6 +56,20 @@ def added_authorities() -> list[Path]:
     return sorted((Path("/") / AUTHORITIES).glob("*.crt"))
 
 
+def _foreign_busybox(architecture: str) -> Fill:
+    """Make busybox for other machines, whose programs are the same as here: the list comes from ours."""
+
+    def fill(root: Path, scratch: Path) -> None:
+        (scratch / "foreign").mkdir()
+        _busybox(root, scratch)
+        package = mirror.fetch("busybox-static", SUITE, scratch / "foreign", architecture)
+        run(("dpkg-deb", "--extract", str(package), str(scratch / "foreign" / "tree")), "Unpacking busybox-static")
+        program = next(path for path in (scratch / "foreign").glob("tree/**/busybox") if path.is_file())
+        shutil.copy2(program, root / "bin" / "busybox")
+
+    return fill
+
+
 def _busybox(root: Path, scratch: Path) -> None:
     package = mirror.fetch("busybox-static", SUITE, scratch)
     run(("dpkg-deb", "--extract", str(package), str(scratch / "tree")), "Unpacking busybox-static")
@@ -107,6 +121,20 @@ def _trust_as_this_machine(root: Path) -> None:
 _ENVIRONMENT = {"PATH": PATH}
 
 BUSYBOX = Seed("base/busybox", ("1.35", "1"), _busybox, ImageConfig(("sh",), _ENVIRONMENT), is_debian=False)
+BUSYBOX_ARM64, BUSYBOX_ARM, BUSYBOX_386 = (
+    Seed(
+        f"base/busybox-{name}",
+        ("1.35",),
+        _foreign_busybox(debian),
+        ImageConfig(("sh",), _ENVIRONMENT, architecture=architecture, variant=variant),
+        is_debian=False,
+    )
+    for name, debian, architecture, variant in (
+        ("arm64", "arm64", "arm64", ""),
+        ("arm", "armhf", "arm", "v7"),
+        ("386", "i386", "386", ""),
+    )
+)
 DEBIAN = Seed("base/debian", (SUITE, "12"), _debian("ca-certificates"), ImageConfig(("bash",), _ENVIRONMENT))
 TRIXIE = Seed(
     "base/debian",
@@ -124,5 +152,14 @@ PYTHON = Seed(
     ImageConfig(("python3",), _ENVIRONMENT),
 )
 
-SEEDS: Mapping[str, Seed] = {"busybox": BUSYBOX, "debian": DEBIAN, "trixie": TRIXIE, "node": NODE, "python": PYTHON}
+SEEDS: Mapping[str, Seed] = {
+    "busybox": BUSYBOX,
+    "debian": DEBIAN,
+    "trixie": TRIXIE,
+    "node": NODE,
+    "python": PYTHON,
+    "busybox-arm64": BUSYBOX_ARM64,
+    "busybox-arm": BUSYBOX_ARM,
+    "busybox-386": BUSYBOX_386,
+}
 """Under the names that `./dev seed` takes."""

@@ -24,8 +24,10 @@ def first_archive(targets: str) -> str:
     raise StackError("apt on this machine knows no Debian archive; base images come from one (deb … main).")
 
 
-def fetch(package: str, suite: str, folder: Path) -> Path:
+def fetch(package: str, suite: str, folder: Path, architecture: str = "") -> Path:
     """Download one package of a Debian release, whichever release this machine runs; gives the .deb file.
+
+    `architecture` is in Debian's names; this machine's when it is empty.
 
     apt gets lists, cache and sources of its own under `folder`; the machine's are only read for the address.
     """
@@ -33,7 +35,7 @@ def fetch(package: str, suite: str, folder: Path) -> Path:
     (folder / "cache" / "archives" / "partial").mkdir(parents=True)
     sources = folder / "sources.list"
     sources.write_text(f"deb {debian()} {suite} main\n")
-    settings = {
+    settings: dict[str, object] = {
         "Dir::State::Lists": folder / "lists",
         "Dir::Cache": folder / "cache",
         "Dir::Etc::SourceList": sources,
@@ -42,6 +44,8 @@ def fetch(package: str, suite: str, folder: Path) -> Path:
         # The user _apt may not read a private folder.
         "APT::Sandbox::User": "root",
     }
+    if architecture:
+        settings |= {"APT::Architecture": architecture, "APT::Architectures": architecture}
     apt = ("apt-get", *(part for name, value in settings.items() for part in ("-o", f"{name}={value}")))
     run((*apt, "update", "--quiet"), f"Reading the package list of {suite}")
     run((*apt, "download", package), f"Fetching {package}", folder=folder)
