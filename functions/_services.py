@@ -11,6 +11,7 @@ from shared.access.log_tokens import LogTokens
 from shared.access.vaults import KeyVaults
 from shared.clock import utc_now
 from shared.container_groups.pool import GroupPool
+from shared.container_groups.ration import Ration
 from shared.container_groups.service import ContainerGroups
 from shared.images.logins import LoginIssuer
 from shared.runs.context import Workshop
@@ -43,7 +44,8 @@ def services() -> Services:
     keys = read_keys(known)
     storage = open_storage(known)
     tokens = BuilderTokens(keys.token_key)
-    pool = GroupPool(storage.groups, ContainerGroups(known), tokens, utc_now)
+    ration = Ration(known.groups_per_5_minutes, known.groups_per_hour)
+    pool = GroupPool(storage.groups, ContainerGroups(known), tokens, utc_now, ration)
     shop = Workshop(
         settings=known,
         storage=storage,

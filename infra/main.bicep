@@ -68,6 +68,9 @@ param builderImage string = ''
 @description('Tag of the builder image in the registry that is made for it.')
 param builderImageTag string = 'latest'
 
+@description('Resource id of a subnet, delegated to container groups, that they are put into. Empty: they are in no network.')
+param builderSubnetId string = ''
+
 @description('Resource ids of further identities of the app, which tasks name to read secrets of their key vaults.')
 param taskIdentityIds string[] = []
 
@@ -286,6 +289,7 @@ module app 'modules/app.bicep' = {
     builderResourceGroupId: buildersHome.id
     builderImage: empty(builderImage) ? '${imageRegistry!.outputs.loginServer}/slipway/builder:${builderImageTag}' : builderImage
     builderImageIdentityId: empty(builderImage) ? identities.outputs.builderImageId : ''
+    builderSubnetId: builderSubnetId
     alwaysReadyInstances: alwaysReadyInstances
     maximumInstances: maximumInstances
     instanceMemory: instanceMemory

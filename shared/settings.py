@@ -71,6 +71,11 @@ def _comma_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _region(name: str) -> str:
+    """Answer a region's name as Azure's own programs write it: `West Europe` is `westeurope`."""
+    return name.replace(" ", "").lower()
+
+
 def _without_slash(value: object) -> object:
     return value.rstrip("/") if isinstance(value, str) else value
 
@@ -109,8 +114,22 @@ class Settings(BaseModel):
     builder_resource_group: str = Field(
         alias="SLIPWAY_BUILDER_RESOURCE_GROUP", pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+$"
     )
-    builder_location: str = Field(default="", alias="SLIPWAY_BUILDER_LOCATION")
-    """Region of container groups; empty means the region of the run's registry."""
+    builder_locations: CommaList = Field(default=(), alias="SLIPWAY_BUILDER_LOCATION")
+    """Regions of container groups, comma-separated: the next one is asked while one has no room. None for the region
+    of the run's registry, which goes first where it is among them."""
+    builder_subnet: str | None = Field(
+        default=None,
+        alias="SLIPWAY_BUILDER_SUBNET",
+        pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
+        r"/virtualNetworks/[^/]+/subnets/[^/]+$",
+    )
+    """Resource id of the subnet that container groups are put into, delegated to them; None for none."""
+    builder_spot: bool = Field(default=False, alias="SLIPWAY_BUILDER_SPOT")
+    """Whether groups have Spot priority: cheaper, and taken away at any time."""
+    groups_per_5_minutes: int = Field(default=100, alias="SLIPWAY_GROUPS_PER_5_MINUTES", ge=1, le=2000)
+    """Container groups that may be created in any five minutes; Azure allows a subscription 100 unless told."""
+    groups_per_hour: int = Field(default=300, alias="SLIPWAY_GROUPS_PER_HOUR", ge=1, le=2000)
+    """The same in any hour; Azure allows 300 unless told."""
     builder_image: str = Field(alias="SLIPWAY_BUILDER_IMAGE")
     builder_image_identity: str | None = Field(default=None, alias="SLIPWAY_BUILDER_IMAGE_IDENTITY")
     """Resource id of the identity that pulls the builder image; None for an image anyone may pull."""
@@ -177,6 +196,12 @@ class Settings(BaseModel):
     ca_bundle: Path | None = Field(default=None, alias="SLIPWAY_CA_BUNDLE")
     """PEM file of certificate authorities that are trusted beside the public ones."""
 
+    def regions(self, registry: RegistrySettings) -> tuple[str, ...]:
+        """Answer the regions of container groups for runs of a registry, the best one first."""
+        own = _region(registry.location)
+        listed = tuple(dict.fromkeys(map(_region, self.builder_locations))) or (own,)
+        return tuple(sorted(listed, key=lambda region: region != own))
+
     @property
     def is_signing(self) -> bool:
         """Whether there is a key to sign provenance with."""
@@ -198,6 +223,13 @@ class Settings(BaseModel):
                 "AzureWebJobsStorage must be a connection string, or AzureWebJobsStorage__blobServiceUri,"
                 " __queueServiceUri and __tableServiceUri must name the storage account"
             )
+        if self.builder_spot and (self.builder_privileged or self.builder_subnet):
+            raise ValueError(
+                "SLIPWAY_BUILDER_SPOT goes neither with SLIPWAY_BUILDER_PRIVILEGED nor with SLIPWAY_BUILDER_SUBNET:"
+                " Azure has no Spot groups of the Confidential SKU, and none inside a virtual network"
+            )
+        if self.builder_subnet and len(self.builder_locations) > 1:
+            raise ValueError("SLIPWAY_BUILDER_LOCATION must name one region, that of SLIPWAY_BUILDER_SUBNET")
         if self.key is None and self.key_file is None:
             raise ValueError("SLIPWAY_KEY or SLIPWAY_KEY_FILE must hold 32 random bytes in base64")
         return self

@@ -37,6 +37,7 @@ _COMPUTED = {
     "SLIPWAY_REGISTRIES": "[]",
     "SLIPWAY_ACCESS": "[]",
     "SLIPWAY_BUILDER_RESOURCE_GROUP": _GROUP,
+    "SLIPWAY_BUILDER_SUBNET": f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/network/subnets/builders",
     "SLIPWAY_KEY_VAULT_SUFFIX": ".vault.example",
 }
 """Stand-ins for what only a deployment knows; `computed` does for any other."""

@@ -60,6 +60,9 @@ param builderImage string
 @description('Resource id of the identity that container groups pull the builder image with; empty for an image that anyone may pull.')
 param builderImageIdentityId string
 
+@description('Resource id of the subnet that container groups are put into; empty for none.')
+param builderSubnetId string
+
 @description('Instances that are kept ready for requests at all times.')
 @minValue(0)
 param alwaysReadyInstances int
@@ -178,6 +181,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
       SLIPWAY_KEY_VAULT_SUFFIX: environment().suffixes.keyvaultDns
     },
     empty(builderImageIdentityId) ? {} : { SLIPWAY_BUILDER_IMAGE_IDENTITY: builderImageIdentityId },
+    empty(builderSubnetId) ? {} : { SLIPWAY_BUILDER_SUBNET: builderSubnetId },
     settings
   )
 }

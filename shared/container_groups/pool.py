@@ -6,15 +6,16 @@ effect: a group without a row is a leftover and may be deleted by anybody.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.access.builder_tokens import Bearer, BuilderTokens, TokenUse
 from shared.clock import Clock
-from shared.container_groups.service import ContainerGroups, GroupState
+from shared.container_groups.ration import Ration, RationedGroups, Rest
+from shared.container_groups.service import Groups, GroupState
 from shared.container_groups.spec import GroupRequest
-from shared.errors import Conflict, PreconditionFailed, SlipwayError
+from shared.errors import Conflict, PreconditionFailed, SlipwayError, Throttled
 from shared.settings import RegistrySettings
 from shared.storage import Row, Table
 from shared.storage.tables import Scalar
@@ -22,6 +23,8 @@ from shared.storage.tables import Scalar
 _TOKEN_LIFE = timedelta(hours=24)
 WARM_LIFE = timedelta(hours=12)
 """A warm group older than this is replaced: its run may still take eight hours within the token's life."""
+
+_USUAL = Ration()
 
 
 @dataclass(frozen=True)
@@ -52,29 +55,32 @@ class Group:
 class GroupPool:
     """Starts, assigns and removes groups."""
 
-    def __init__(self, table: Table, groups: ContainerGroups, tokens: BuilderTokens, clock: Clock) -> None:
+    def __init__(
+        self, table: Table, groups: Groups, tokens: BuilderTokens, clock: Clock, ration: Ration = _USUAL
+    ) -> None:
         self._table = table
-        self._groups = groups
+        self._groups = RationedGroups(groups, table, ration, clock)
         self._tokens = tokens
         self._clock = clock
 
     def start_for(
-        self, registry: RegistrySettings, run_id: str, attempt: int, location: str, agent_pool: str = ""
+        self, registry: RegistrySettings, run_id: str, attempt: int, regions: Sequence[str], agent_pool: str = ""
     ) -> str:
         """Start a group for one attempt of a run and answer its name, which follows from both.
 
-        Raises Throttled, Conflict or Unavailable as ContainerGroups.start does.
+        It comes to the first of the regions that has room. Raises Throttled, Conflict or Unavailable as
+        `Groups.start` does.
         """
         name = f"slipway-{registry.name.lower()}-{run_id}-{attempt}"[:63]
-        self._add(registry, name, {"run": run_id, "warm": False, "pool": agent_pool})
-        self._launch(registry, name, location)
+        created = self._add(registry, name, {"run": run_id, "warm": False, "pool": agent_pool})
+        self._launch(registry, name, regions, created)
         return name
 
-    def start_warm(self, registry: RegistrySettings, location: str, agent_pool: str = "") -> str:
-        """Start a group that waits for a run, and answer its name."""
+    def start_warm(self, registry: RegistrySettings, regions: Sequence[str], agent_pool: str = "") -> str:
+        """Start a group that waits for a run, and answer its name. Raises as `start_for` does."""
         name = f"slipway-{registry.name.lower()}-warm-{secrets.token_hex(4)}"[:63]
-        self._add(registry, name, {"run": "", "warm": True, "pool": agent_pool})
-        self._launch(registry, name, location)
+        created = self._add(registry, name, {"run": "", "warm": True, "pool": agent_pool})
+        self._launch(registry, name, regions, created)
         return name
 
     def assign_idle(self, registry: str, run_id: str, agent_pool: str = "") -> str | None:
@@ -86,9 +92,17 @@ class GroupPool:
         for group in sorted(groups, key=lambda group: (group.run_id != run_id, not group.is_idle)):
             if group.run_id == run_id:
                 return group.name
-            if (group.is_idle or (agent_pool and group.is_waiting)) and self._assign(group, run_id):
+            if _may_be_given(group) and self._assign(group, run_id):
                 return group.name
         return None
+
+    def has_idle(self, registry: str, agent_pool: str = "") -> bool:
+        """Whether a run could be given a group that waits."""
+        return any(group.agent_pool == agent_pool and _may_be_given(group) for group in self.groups(registry))
+
+    def rest(self, regions: Sequence[str]) -> Rest | None:
+        """Answer why, and until when, Azure is asked for no group in any of these regions."""
+        return self._groups.rest(regions)
 
     def find(self, registry: str, name: str) -> Group | None:
         """Read a group's row."""
@@ -135,21 +149,30 @@ class GroupPool:
             return False
         return True
 
-    def _add(self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar]) -> None:
-        created = self._clock().isoformat()
+    def _add(self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar]) -> datetime:
+        """Add a group's row and answer when that was; one that is there keeps its time."""
+        created, partition = self._clock(), registry.name.lower()
         try:
-            self._table.insert(registry.name.lower(), name, {"created": created, "seen": 0.0, **values})
+            self._table.insert(partition, name, {"created": created.isoformat(), "seen": 0.0, **values})
         except Conflict:
-            return
+            known = self.find(partition, name)
+            return known.created if known else created
+        return created
 
-    def _launch(self, registry: RegistrySettings, name: str, location: str) -> None:
+    def _launch(self, registry: RegistrySettings, name: str, regions: Sequence[str], created: datetime) -> None:
+        """Ask Azure for a group. Asked again it asks for the very same, token included."""
         bearer = Bearer(registry.name.lower(), name)
-        token = self._tokens.sign(TokenUse.GROUP, bearer, self._clock(), _TOKEN_LIFE)
+        token = self._tokens.sign(TokenUse.GROUP, bearer, created, _TOKEN_LIFE)
+        first, *others = regions
         try:
-            self._groups.start(GroupRequest(name, location, token))
-        except Conflict:
+            self._groups.start(GroupRequest(name, first, token, tuple(others)))
+        except (Conflict, Throttled):
             self._table.delete(registry.name.lower(), name)
             raise
+
+
+def _may_be_given(group: Group) -> bool:
+    return group.is_idle or (bool(group.agent_pool) and group.is_waiting)
 
 
 def _group(row: Row) -> Group:

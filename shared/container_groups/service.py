@@ -1,9 +1,10 @@
 """Azure Container Instances, as the few operations that runs need."""
 
 import json
+import re
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
@@ -15,8 +16,15 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
+NO_ROOM = "NoRoom"
+"""Code of a Throttled that concerns one region alone: another one may have room."""
 _TOO_MANY_REQUESTS = 429
-_QUOTA_CODES = frozenset({"ContainerGroupQuotaReached", "ServiceUnavailable", "StandardCoresQuotaReached"})
+_REGION_IS_FULL = re.compile(r"ServiceUnavailable|ResourceRequests?NotAvailable|\w*Quota(Reached|Exceeded)")
+_EXISTS = frozenset({"InvalidContainerGroupUpdate", "InvalidResourceLocation"})
+"""What Azure says of a group that is there already, asked for with other properties or elsewhere."""
+_PAUSE = 10
+_FULL_PAUSE = 60
+"""Seconds that are waited when Azure does not tell how long."""
 
 
 class GroupState(StrEnum):
@@ -28,6 +36,26 @@ class GroupState(StrEnum):
     ABSENT = "absent"
 
 
+class Groups(Protocol):
+    """Container groups by name. Thread-safe; every call is one attempt, and each may be repeated."""
+
+    def start(self, request: GroupRequest) -> None:
+        """Ask for a group. One of that name that exists already is fine.
+
+        Raises Throttled when a quota or rate limit is reached (code `NO_ROOM` when it is the region's), Conflict
+        when the group is refused for good, Unavailable when nobody answers.
+        """
+
+    def state(self, name: str) -> GroupState:
+        """Ask what became of a group. Raises Unavailable or Throttled."""
+
+    def delete(self, name: str) -> None:
+        """Ask for a group's removal; one that is gone already is fine. Raises Unavailable or Throttled."""
+
+    def names(self) -> list[str]:
+        """List all groups. Raises Unavailable or Throttled."""
+
+
 class ContainerGroups:
     """The builders' container groups. Every call is one request; nothing waits for a group to be ready."""
 
@@ -36,18 +64,15 @@ class ContainerGroups:
         _, _, self._subscription, _, self._resource_group = settings.builder_resource_group.split("/")
 
     def start(self, request: GroupRequest) -> None:
-        """Ask for a group. One of that name that exists already is fine.
-
-        Raises Throttled when a quota or rate limit is reached, Conflict when Azure refuses the group for
-        good, Unavailable when it does not answer.
-        """
+        """Ask for a group in the request's first region. Raises as `Groups.start` does."""
         spec = group_spec(request, self._settings, self._ca_bundle)
         try:
             self._client.container_groups.begin_create_or_update(
                 self._resource_group, request.name, json.loads(json.dumps(spec)), polling=False
             )
         except AzureError as error:
-            _refuse(error, request.name)
+            if _code(error) not in _EXISTS:
+                _refuse(error, request.name, request.location)
 
     def state(self, name: str) -> GroupState:
         """Ask what became of a group. Raises Unavailable."""
@@ -88,6 +113,7 @@ class ContainerGroups:
             base_url=self._settings.resource_manager,
             credential_scopes=[f"{self._settings.resource_manager_audience}/.default"],
             retry_total=2,
+            retry_status=0,  # what Azure refuses for now is waited for in the queue, not in a sleeping thread
             connection_timeout=5,
             read_timeout=30,
         )
@@ -111,14 +137,26 @@ def _state(group: Any) -> GroupState:  # noqa: ANN401 - the SDK's model
     return GroupState.RUNNING if states == {"Running"} else GroupState.STARTING
 
 
-def _refuse(error: AzureError, name: str) -> NoReturn:
+def _code(error: AzureError) -> str:
+    told = error.error if isinstance(error, HttpResponseError) else None
+    return str(getattr(told, "code", None) or "")
+
+
+def _refuse(error: AzureError, name: str, region: str = "") -> NoReturn:
     if isinstance(error, HttpResponseError):
-        code = getattr(error.error, "code", "") or ""
-        if error.status_code == _TOO_MANY_REQUESTS or code in _QUOTA_CODES:
-            response: Any = error.response
-            after = (response.headers if response is not None else {}).get("Retry-After", "10")
-            seconds = int(after) if str(after).isdigit() else 10
-            raise Throttled(f"Azure has no room for {name} now ({code or 'throttled'}).", retry_after=seconds) from None
-        if error.status_code and error.status_code < 500:  # noqa: PLR2004 - the server errors begin there
-            raise Conflict(f"Azure refused {name}: {error.status_code} {code}.") from None
+        code, status = _code(error), error.status_code or 0
+        if status == _TOO_MANY_REQUESTS:
+            told = f"Azure asks for a pause before more is asked of its container groups ({code or status})."
+            raise Throttled(told, retry_after=_retry_after(error, _PAUSE)) from None
+        if _REGION_IS_FULL.fullmatch(code):
+            told = f"Azure has no room for more container groups in {region or 'this region'} ({code})."
+            raise Throttled(told, retry_after=_retry_after(error, _FULL_PAUSE), code=NO_ROOM) from None
+        if status and status < 500:  # noqa: PLR2004 - the server errors begin there
+            raise Conflict(f"Azure refused {name}: {status} {code}.") from None
     raise Unavailable(f"Azure Container Instances does not answer for {name} ({type(error).__name__}).") from None
+
+
+def _retry_after(error: HttpResponseError, default: int) -> int:
+    response: Any = error.response
+    told = str((response.headers if response is not None else {}).get("Retry-After", ""))
+    return int(told) if told.isdecimal() else default

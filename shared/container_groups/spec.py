@@ -18,6 +18,8 @@ class GroupRequest:
     name: str
     location: str
     token: str
+    others: tuple[str, ...] = ()
+    """Regions to try after that, while it has no room."""
 
 
 def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dict[str, Any]:
@@ -46,7 +48,8 @@ def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dic
             "restartPolicy": "Never",
             "containers": [{"name": CONTAINER, "properties": container}],
         }
-        | _image_pull(settings),
+        | _image_pull(settings)
+        | _placement(settings),
     } | _identity(settings)
 
 
@@ -55,6 +58,11 @@ def _image_pull(settings: Settings) -> dict[str, Any]:
         return {}
     server = settings.builder_image.partition("/")[0]
     return {"imageRegistryCredentials": [{"server": server, "identity": settings.builder_image_identity}]}
+
+
+def _placement(settings: Settings) -> dict[str, Any]:
+    spot = {"priority": "Spot"} if settings.builder_spot else {}
+    return spot | ({"subnetIds": [{"id": settings.builder_subnet}]} if settings.builder_subnet else {})
 
 
 def _identity(settings: Settings) -> dict[str, Any]:

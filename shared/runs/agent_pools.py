@@ -74,7 +74,7 @@ class PoolKeeper:
     def queue_length(self, name: str) -> int:
         """Answer how many runs wait for a builder of the pool. Raises NotFound."""
         lane, store = self.get(name).key, self.shop.store
-        return sum(active.lane == lane and not active.has_slot for active in store.active(self.registry.key))
+        return sum(1 for _ in store.line(self.registry.key, lane))
 
     def _changed(self, pool: AgentPool) -> AgentPool:
         announce(self.shop, self.registry.key, delay_seconds=0)

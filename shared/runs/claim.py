@@ -5,6 +5,7 @@ can neither publish nor end the run.
 """
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from shared.access.builder_tokens import Bearer, TokenUse
@@ -229,6 +230,6 @@ def own_run(shop: Workshop, bearer: Bearer) -> Run:
 
 
 def _note_life(shop: Workshop, run: Run) -> None:
-    active = shop.store.find_active(run.registry, run.id)
+    active = shop.store.find_placed(run.registry, run.id)
     if active is not None:
-        shop.store.note(active, lease=shop.clock())
+        shop.store.note(replace(active, lease=shop.clock().timestamp()))

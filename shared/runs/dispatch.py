@@ -1,18 +1,19 @@
 """Queued runs get a builder: in the order of `line`, as many at a time as the registry has slots.
 
 A slot is taken before the group is asked for and the status moves after it, so a crash in between leaves a
-queued run with a slot, which the next dispatch takes up again under the same group name.
+queued run with a slot, which the reconciler takes up again under the same group name.
 """
 
 import logging
+from dataclasses import dataclass, replace
 
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.runs.context import Workshop
 from shared.runs.finish import Ending, close, finish
-from shared.runs.line import is_news, lines
+from shared.runs.line import is_news
 from shared.runs.logs import say
 from shared.runs.model import Run, Status
-from shared.runs.store import Active
+from shared.runs.store import FRONT, Active
 
 MAX_ATTEMPTS = 3
 _MOST_TOLD = 50
@@ -28,60 +29,65 @@ def announce(shop: Workshop, registry: str, *, delay_seconds: int = 5) -> None:
 def dispatch(shop: Workshop, registry: str) -> None:
     """Start the registry's queued runs, in the order of their lines, while there are places.
 
-    However many wait, only those are read for which there may be a place.
+    However many wait, only the fronts of the lines are read, and of the runs those for which there may be a place.
     """
-    actives = shop.store.active(registry)
-    for held in (one for one in actives if one.has_slot and not one.lease):
-        if run := _queued(shop, held):  # whoever took its slot got no further
-            _start(shop, run, held)
-    slots = _Slots(shop, registry)
-    for lane, line in lines(actives, shop.clock()).items():
-        limit = slots.of(lane)
+    fronts = shop.store.fronts(registry)
+    if not fronts:
+        return
+    placed = shop.store.placed(registry)
+    for lane, front in fronts.items():
+        limit = _limit(shop, registry, lane)
         if limit is None:
-            _end_lane(shop, line)
-        else:
-            _serve(shop, line, limit)
+            _end(shop, front)
+            continue
+        taken = {active.slot for active in placed if active.lane == lane}
+        _tell_waiting(shop, _start_first(shop, front, taken, limit))
 
 
-def _serve(shop: Workshop, line: list[Active], limit: int) -> None:
-    is_full, position, told = False, 0, 0
-    for active in line:
-        if not is_full:
-            run = _queued(shop, active)
-            if run is None:
-                continue
-            held = shop.store.take_slot(active, limit)
-            if held is not None and _start(shop, run, held):
-                continue
-            is_full = True
-        position += 1
-        if told < _MOST_TOLD and is_news(active.position, position):
-            told += 1
-            text = f"Waiting for a builder. Position in the queue: {position}."
-            _tell(shop, active, text, position=position)
+@dataclass(frozen=True)
+class _Waiting:
+    """Who goes on waiting in a line, and why Azure gives no builder, if that is the reason."""
+
+    line: list[Active]
+    reason: str = ""
 
 
-def _end_lane(shop: Workshop, line: list[Active]) -> None:
-    for active in line:
+def _start_first(shop: Workshop, front: list[Active], taken: set[int], limit: int) -> _Waiting:
+    reason = _obstacle(shop, front[0]) if len(taken) < limit else ""
+    for number, active in enumerate(front):
+        if reason or len(taken) >= limit:
+            return _Waiting(front[number:], reason)
+        run = _queued(shop, active)
+        held = shop.store.take_slot(active, taken, limit) if run else None
+        if run and held:
+            reason = start(shop, run, held)
+            if reason:
+                again = shop.store.find_waiting(run)
+                return _Waiting([*([again] if again else []), *front[number + 1 :]], reason)
+    return _Waiting([])
+
+
+def _obstacle(shop: Workshop, first: Active) -> str:
+    """Answer why no run of a line can be given a builder now, without asking Azure."""
+    rest = shop.pool.rest(shop.settings.regions(shop.registry(first.registry)))
+    return "" if rest is None or shop.pool.has_idle(first.registry, first.lane) else rest.reason
+
+
+def _limit(shop: Workshop, registry: str, lane: str) -> int | None:
+    """Answer the number of slots of a line; None for an agent pool that does not exist."""
+    if not lane:
+        return shop.settings.run_concurrency
+    pool = shop.agent_pools.usable(registry, lane)
+    return None if pool is None else pool.count
+
+
+def _end(shop: Workshop, front: list[Active]) -> None:
+    for active in front:
         if run := _queued(shop, active):
             error = f"the agent pool {run.agent_pool} does not exist any more"
             finish(shop, run.registry, run.id, Ending(Status.ERROR, error))
-
-
-class _Slots:
-    """How many runs of a registry, and of each of its agent pools, may be executed at the same time."""
-
-    def __init__(self, shop: Workshop, registry: str) -> None:
-        self._shop = shop
-        self._registry = registry
-        self._known: dict[str, int | None] = {"": shop.settings.run_concurrency}
-
-    def of(self, lane: str) -> int | None:
-        """Answer the number of slots; None for an agent pool that does not exist."""
-        if lane not in self._known:
-            pool = self._shop.agent_pools.usable(self._registry, lane)
-            self._known[lane] = None if pool is None else pool.count
-        return self._known[lane]
+    if len(front) == FRONT:
+        announce(shop, front[0].registry, delay_seconds=0)
 
 
 def _queued(shop: Workshop, active: Active) -> Run | None:
@@ -95,20 +101,19 @@ def _queued(shop: Workshop, active: Active) -> Run | None:
     return run if run.status is Status.QUEUED else None
 
 
-def _start(shop: Workshop, run: Run, held: Active) -> bool:
-    """Give the run a builder. False when it must go on waiting."""
+def start(shop: Workshop, run: Run, held: Active) -> str:
+    """Give a run that has a place a builder, or take the place away again and answer why it must go on waiting."""
     try:
         group, attempt = _group(shop, run)
     except Throttled as error:
         shop.store.leave_slot(held)
         announce(shop, run.registry, delay_seconds=error.retry_after)
         _LOG.warning("run %s waits: %s", run.id, error.message)
-        _tell_reason(shop, run, error.message)
-        return False
+        return error.message
     except Conflict as error:
         _LOG.exception("run %s cannot be started", run.id)
         finish(shop, run.registry, run.id, Ending(Status.ERROR, f"no builder could be started: {error.message}"))
-        return True
+        return ""
 
     def started(current: Run) -> Run | None:
         if current.status is not Status.QUEUED:
@@ -116,7 +121,7 @@ def _start(shop: Workshop, run: Run, held: Active) -> bool:
         return current.moved(Status.STARTED, shop.clock(), group=group, attempt=attempt)
 
     shop.store.change(run.registry, run.id, started)
-    return True
+    return ""
 
 
 def _group(shop: Workshop, run: Run) -> tuple[str, int]:
@@ -124,26 +129,43 @@ def _group(shop: Workshop, run: Run) -> tuple[str, int]:
     if warm is not None:
         return warm, run.attempt + 1
     registry = shop.registry(run.registry)
-    location = shop.settings.builder_location or registry.location
-    attempt = run.attempt + 1
-    return shop.pool.start_for(registry, run.id, attempt, location, run.lane), attempt
+    regions, attempt = shop.settings.regions(registry), run.attempt + 1
+    turned = run.attempt % len(regions)  # where no builder came up, the next attempt is made elsewhere
+    return shop.pool.start_for(registry, run.id, attempt, regions[turned:] + regions[:turned], run.lane), attempt
 
 
-def _tell_reason(shop: Workshop, run: Run, reason: str) -> None:
-    """Say once why no builder can be had."""
-    active = shop.store.find_active(run.registry, run.id)
-    if active is not None and active.reason != reason:
-        _tell(shop, active, f"Waiting for a builder: {reason}", reason=reason)
-
-
-def _tell(shop: Workshop, active: Active, text: str, *, position: int | None = None, reason: str | None = None) -> None:
-    """Note first, then say: a line may be lost, but none is said twice."""
-    try:
-        fresh = shop.store.find_active(active.registry, active.run_id)
-        if fresh is None or fresh.has_slot or not shop.store.note(fresh, position=position, reason=reason):
+def _tell_waiting(shop: Workshop, waiting: _Waiting) -> None:
+    told = 0
+    for position, active in enumerate(waiting.line, 1):
+        known, lines = active, list[str]()
+        if is_news(active.position, position):
+            known = replace(known, position=position)
+            lines.append(f"Waiting for a builder. Position in the queue: {position}.")
+        if waiting.reason not in ("", active.reason):
+            known = replace(known, reason=waiting.reason)
+            lines.append(f"Waiting for a builder: {waiting.reason}")
+        if lines:
+            told += 1
+            _tell(shop, known, lines)
+        if told == _MOST_TOLD:
             return
-        run = shop.store.get(active.registry, active.run_id)
+
+
+def tell_of_crowd(shop: Workshop, run: Run) -> None:
+    """Say to a run that was queued just now, when the last dispatch did not come to it, that it has to wait."""
+    active = shop.store.find_waiting(run)
+    if active is not None and active.position == 0:
+        known = replace(active, position=FRONT + 1)
+        _tell(shop, known, [f"Waiting for a builder. At least {_MOST_TOLD} runs come before it."])
+
+
+def _tell(shop: Workshop, known: Active, lines: list[str]) -> None:
+    """Note what a log tells, then say it: a line may be lost, but none is said twice."""
+    try:
+        if not shop.store.note(known):
+            return
+        run = shop.store.get(known.registry, known.run_id)
         if run.status is Status.QUEUED:
-            say(shop, run, text)
+            say(shop, run, *lines)
     except SlipwayError:
-        _LOG.exception("what run %s waits for could not be told", active.run_id)
+        _LOG.exception("what run %s waits for could not be told", known.run_id)

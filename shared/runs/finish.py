@@ -69,4 +69,4 @@ def close(shop: Workshop, run: Run) -> None:
     shop.on_end(run)
     if run.group is not None:
         shop.pool.release(run.registry, run.group)
-    shop.store.close(run.registry, run.id)
+    shop.store.close(run)

@@ -1,16 +1,16 @@
 """The line in which queued runs wait for a place. Pure.
 
-Somebody at a terminal comes before a commit, a commit before a new base image, and that before a timer. Waiting moves a
-run up by a class every fifteen minutes, so that nothing starves; inside a class the older run comes first.
+Somebody at a terminal comes before a commit, a commit before a new base image, and that before a timer. Each class
+below the first counts as having come fifteen minutes later, so that nothing starves: whoever comes after a run's
+turn stands behind it, and a turn never changes. So the line is an order of keys, and its front is read alone.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from shared.runs.causes import CauseKind
-from shared.runs.ids import moment_of
-from shared.runs.store import Active
+from shared.runs.ids import moment_of, run_id
 
 RANKS: Final[Mapping[CauseKind, int]] = {
     CauseKind.MANUAL: 0,
@@ -19,24 +19,19 @@ RANKS: Final[Mapping[CauseKind, int]] = {
     CauseKind.IMAGE_UPDATE: 2,
     CauseKind.TIMER: 3,
 }
-RISE: Final = timedelta(minutes=15)
-"""Time after which a waiting run counts as one of the class before its own."""
+HANDICAP: Final = timedelta(minutes=15)
+"""How much later than it came a run takes its turn, for each class before its own."""
 _NEAR: Final = 5
 
 
-def lines(actives: Iterable[Active], now: datetime) -> dict[str, list[Active]]:
-    """Answer who waits for a place, by lane, whoever is next first."""
-    found: dict[str, list[Active]] = {}
-    for active in actives:
-        if not active.has_slot:
-            found.setdefault(active.lane, []).append(active)
-    for line in found.values():
-        line.sort(key=lambda active: (_rank(active, now), active.run_id))
-    return found
+def turn(identifier: str, cause: CauseKind) -> str:
+    """Answer what the line is sorted by; different for every run of a registry."""
+    return run_id(moment_of(identifier) + RANKS[cause] * HANDICAP) + identifier
 
 
-def _rank(active: Active, now: datetime) -> int:
-    return max(0, active.rank - int((now - moment_of(active.run_id)) / RISE))
+def run_of(word: str) -> str:
+    """Answer the run of a turn."""
+    return word[len(word) // 2 :]
 
 
 def is_news(told: int, position: int) -> bool:

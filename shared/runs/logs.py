@@ -28,10 +28,10 @@ def create_log(shop: Workshop, registry: str, run_id: str) -> None:
     shop.storage.blobs.create_append(_CONTAINER, log_name(registry, run_id))
 
 
-def say(shop: Workshop, run: Run, text: str) -> None:
-    """Append a dated line while no builder writes."""
-    line = f"{shop.clock():%Y/%m/%d %H:%M:%S} {text}\r\n"
-    shop.storage.blobs.append(_CONTAINER, log_name(run.registry, run.id), line.encode())
+def say(shop: Workshop, run: Run, *lines: str) -> None:
+    """Append dated lines while no builder writes."""
+    text = "".join(f"{shop.clock():%Y/%m/%d %H:%M:%S} {line}\r\n" for line in lines)
+    shop.storage.blobs.append(_CONTAINER, log_name(run.registry, run.id), text.encode())
 
 
 def log_size(shop: Workshop, run: Run) -> int:

@@ -12,7 +12,7 @@ from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.claim import ending
 from shared.runs.context import Workshop
-from shared.runs.dispatch import MAX_ATTEMPTS, dispatch
+from shared.runs.dispatch import MAX_ATTEMPTS, dispatch, start
 from shared.runs.finish import Ending, close, finish
 from shared.runs.model import Run, Status
 from shared.runs.results import read_result
@@ -30,11 +30,10 @@ _LOG = logging.getLogger(__name__)
 def reconcile(shop: Workshop, registry: str) -> None:
     """Look at every run of a registry that has a place, and dispatch. One fault never hides the next run.
 
-    Of those that wait only the oldest are looked at: one that has ended in between is closed when its turn comes.
+    Of those that wait only the first are looked at: one that has ended in between is closed when its turn comes.
     """
-    actives = shop.store.active(registry)
-    waiting = (active for active in actives if not active.has_slot)
-    for active in (*(one for one in actives if one.has_slot), *islice(waiting, _WAITING_LOOKED_AT)):
+    waiting = islice(shop.store.waiting(registry), _WAITING_LOOKED_AT)
+    for active in [*shop.store.placed(registry), *waiting]:
         try:
             _settle(shop, active)
         except SlipwayError:
@@ -46,17 +45,19 @@ def _settle(shop: Workshop, active: Active) -> None:
     try:
         run = shop.store.get(active.registry, active.run_id)
     except NotFound:
-        shop.store.close(active.registry, active.run_id)
+        shop.store.drop(active)
         return
     if run.is_terminal:
         close(shop, run)
+    elif run.status is Status.QUEUED and active.has_slot:
+        start(shop, run, active)  # whoever gave it the place got no further
     elif run.status is Status.STARTED:
-        _settle_started(shop, run)
+        _settle_started(shop, run, active)
     elif run.status is Status.RUNNING:
         _settle_running(shop, run, active)
 
 
-def _settle_started(shop: Workshop, run: Run) -> None:
+def _settle_started(shop: Workshop, run: Run, active: Active) -> None:
     waited = shop.clock() - run.updated
     if waited < LEASE:
         return
@@ -74,8 +75,13 @@ def _settle_started(shop: Workshop, run: Run) -> None:
             return None
         return current.moved(Status.QUEUED, shop.clock(), group=None)
 
-    if shop.store.change(run.registry, run.id, again) and run.group:
+    queued = shop.store.change(run.registry, run.id, again)
+    if queued is None:
+        return
+    if run.group:
         shop.pool.release(run.registry, run.group)
+    if active.has_slot:
+        start(shop, queued, active)
 
 
 def _settle_running(shop: Workshop, run: Run, active: Active) -> None:

@@ -2,25 +2,32 @@
 
 Partition = registry. Rows, by the first letter of their key:
 
-    r{inverted id}   the run itself, newest first
-    a{id}            beside each run that has not been closed: what dispatch and reconcile must look at, oldest first
-    s{nn}            a slot that a run holds; there are as many as runs may be executed at the same time
-    p{pool}~{nn}     the same for runs in an agent pool, of which there are as many as the pool has builders
-    q{hash}          the request that made a run, so that a repeated one answers the same run
+    r{inverted id}        the run itself, newest first
+    w{pool}~{turn}        beside each run that waits for a place, in the order of its line; see `line.turn`
+    a{id}                 beside each run that has a place and is not closed, oldest first
+    s{nn}                 a slot that a run holds; there are as many as runs may be executed at the same time
+    p{pool}~{nn}          the same for runs in an agent pool, of which there are as many as the pool has builders
+    q{hash}               the request that made a run, so that a repeated one answers the same run
 
-They change together in transactions of one partition.
+They change together in transactions of one partition: a run that gets a place loses its row in the line with it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby, islice
 
 from shared.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from shared.runs.ids import newest_first
+from shared.runs.line import run_of, turn
 from shared.runs.model import Run
 from shared.storage import Change, Delete, Insert, Replace, Row, Table
 from shared.storage.tables import Scalar
 
+FRONT = 200
+"""How many of those that wait are read at once."""
+TOGETHER = 33
+"""How many runs, of three rows each, one transaction can add."""
 _CHANGE_ATTEMPTS = 20
 
 
@@ -30,6 +37,8 @@ class Active:
 
     registry: str
     run_id: str
+    turn: str
+    """Its place in the order of its line, whether it still stands there or not."""
     lane: str = ""
     """Storage key of the agent pool whose slots the run takes; empty for the registry's own."""
     slot: int = -1
@@ -37,13 +46,21 @@ class Active:
     """When its builder was last heard of."""
     position: int = 0
     """The place in the queue that its log last told, counted from 1."""
-    rank: int = 0
-    """The class of its cause, 0 first; see `line.RANKS`."""
     task: str = ""
     """Storage key of the task that it is a run of."""
     reason: str = ""
-    """Why no builder could be started for it at the last attempt."""
+    """What its log last told of why there is no builder."""
     row: Row | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> "Active":
+        """Answer what is known of a run that was queued just now."""
+        return cls(run.registry, run.id, turn(run.id, run.cause.kind), run.lane, task=(run.task or "").lower())
+
+    @property
+    def key(self) -> str:
+        """Its row: in the line, or among those that have a place."""
+        return f"a{self.run_id}" if self.has_slot else f"{_line(self.lane)}{self.turn}"
 
     @property
     def has_slot(self) -> bool:
@@ -57,7 +74,7 @@ class Active:
             "slot": self.slot,
             "lease": self.lease,
             "position": self.position,
-            "rank": self.rank,
+            "turn": self.turn,
             "task": self.task,
             "reason": self.reason,
         }
@@ -74,16 +91,16 @@ class RunStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def insert(self, run: Run, request_key: str, rank: int = 0) -> None:
+    def insert(self, run: Run, request_key: str) -> None:
         """Add a new run. Raises Conflict when its id is taken or the request has made a run already."""
-        active = Active(run.registry, run.id, run.lane, rank=rank, task=(run.task or "").lower())
-        self._table.transaction(
-            [
-                Insert(run.registry, f"r{newest_first(run.id)}", _columns(run)),
-                Insert(run.registry, f"a{run.id}", active.values()),
-                Insert(run.registry, f"q{request_key}", {"run": run.id, "created": run.created.timestamp()}),
-            ]
-        )
+        self._table.transaction(_new_rows(run, request_key))
+
+    def insert_all(self, runs: Mapping[str, Run]) -> None:
+        """Add new runs of one registry, at most `TOGETHER`, by the keys of their requests: all or none.
+
+        Raises Conflict when one of their ids is taken or one of the requests has made a run already.
+        """
+        self._table.transaction([row for key, run in runs.items() for row in _new_rows(run, key)])
 
     def by_request(self, registry: str, request_key: str) -> Run | None:
         """Answer the run that a request has made, if any."""
@@ -117,67 +134,113 @@ class RunStore:
             return changed
         raise Unavailable(f"The run {run_id} is being changed by too many at once.")
 
-    def active(self, registry: str) -> list[Active]:
-        """Read what is known of the runs that are not closed, oldest first."""
+    def active(self, registry: str) -> Iterator[Active]:
+        """Read what is known of the runs that are not closed: those that have a place, then those that wait."""
+        yield from self.placed(registry)
+        yield from self.waiting(registry)
+
+    def placed(self, registry: str) -> list[Active]:
+        """Read those that have a place, oldest first."""
         return [_active(row) for row in self._table.query(registry, "a", "b")]
 
-    def find_active(self, registry: str, run_id: str) -> Active | None:
-        """Read the same of one run; None when it is closed."""
+    def waiting(self, registry: str) -> Iterator[Active]:
+        """Read those that wait, line by line, whoever is next first."""
+        return map(_active, self._table.query(registry, "w", "x"))
+
+    def line(self, registry: str, lane: str) -> Iterator[Active]:
+        """Read those that wait in one line, whoever is next first."""
+        return map(_active, self._table.query(registry, _line(lane), f"{_line(lane)}~"))
+
+    def fronts(self, registry: str) -> dict[str, list[Active]]:
+        """Read the front of every line in which somebody waits: at most `FRONT` of each, whoever is next first.
+
+        One request while no more than `FRONT` wait in all; otherwise one more for each further line.
+        """
+        found: dict[str, list[Active]] = {}
+        rows = self._table.first(registry, "w", "x", FRONT)
+        while rows:
+            for lane, waiting in groupby(map(_active, rows), key=lambda active: active.lane):
+                found[lane] = list(waiting)
+            cut = _active(rows[-1]).lane
+            if len(rows) < FRONT or not cut:  # the registry's own line is the last one
+                break
+            if len(found[cut]) < FRONT:
+                found[cut] = list(map(_active, self._table.first(registry, _line(cut), f"{_line(cut)}~", FRONT)))
+            rows = self._table.first(registry, f"{_line(cut)}~", "x", FRONT)
+        return found
+
+    def count(self, registry: str, most: int) -> int:
+        """Answer how many runs are not closed, or `most` when there are as many."""
+        return sum(1 for _ in islice(self.active(registry), most))
+
+    def find_placed(self, registry: str, run_id: str) -> Active | None:
+        """Read what is known of a run that has a place; None of any other."""
         row = self._table.find(registry, f"a{run_id}")
         return _active(row) if row else None
 
-    def take_slot(self, active: Active, limit: int) -> Active | None:
-        """Give the run one of `limit` slots; None when all are taken or somebody else is at this run."""
-        if active.has_slot:
-            return active
-        taken = self._taken(active)
-        for slot in (number for number in range(limit) if number not in taken):
-            held = replace(active, slot=slot)
+    def find_waiting(self, run: Run) -> Active | None:
+        """Read what is known of a run that waits; None of any other."""
+        row = self._table.find(run.registry, Active.of(run).key)
+        return _active(row) if row else None
+
+    def find_active(self, run: Run) -> Active | None:
+        """Read what is known of a run; None when it is closed."""
+        waiting = Active.of(run)
+        for key in (waiting.key, replace(waiting, slot=0).key, waiting.key):  # it may change sides in between
+            if row := self._table.find(run.registry, key):
+                return _active(row)
+        return None
+
+    def take_slot(self, waiting: Active, taken: set[int], limit: int) -> Active | None:
+        """Give a run that waits one of `limit` slots, and add it to those known to be taken.
+
+        None when all are taken, as `taken` says then, or when somebody else is at this run.
+        """
+        for slot in range(limit):
+            if slot in taken:
+                continue
+            taken.add(slot)
+            held = replace(waiting, slot=slot, row=None)
+            changes: list[Change] = [
+                Delete(waiting.registry, waiting.key, _row(waiting).etag),
+                Insert(held.registry, held.slot_key, {"run": held.run_id}),
+                Insert(held.registry, held.key, held.values()),
+            ]
             try:
-                self._table.transaction(
-                    [
-                        Insert(active.registry, held.slot_key, {"run": active.run_id}),
-                        Replace(_row(active), held.values()),
-                    ]
-                )
+                self._table.transaction(changes)
             except Conflict:
                 continue
             except (PreconditionFailed, NotFound):
+                taken.discard(slot)
                 return None
-            return self.find_active(active.registry, active.run_id)
+            return held
         return None
 
-    def leave_slot(self, active: Active) -> None:
-        """Give the slot back while the run still waits."""
-        waiting = replace(active, slot=-1)
-        self._try([Replace(_row(active), waiting.values()), Delete(active.registry, active.slot_key)])
+    def leave_slot(self, held: Active) -> None:
+        """Give the slot back and let the run stand in its line again."""
+        waiting = replace(held, slot=-1)
+        changes: list[Change] = [
+            Delete(held.registry, held.key),
+            Delete(held.registry, held.slot_key),
+            Insert(waiting.registry, waiting.key, waiting.values()),
+        ]
+        self._try(changes)
 
-    def note(
-        self,
-        active: Active,
-        *,
-        lease: datetime | None = None,
-        position: int | None = None,
-        reason: str | None = None,
-    ) -> bool:
-        """Note a sign of life or how a run waits. False when somebody else changed the row first."""
-        noted = replace(
-            active,
-            lease=lease.timestamp() if lease else active.lease,
-            position=active.position if position is None else position,
-            reason=active.reason if reason is None else reason,
-        )
-        return self._try([Replace(_row(active), noted.values())])
+    def note(self, known: Active) -> bool:
+        """Keep what is known of a run now: a sign of life, what its log tells. False when somebody else was first."""
+        return self._try([Replace(_row(known), known.values())])
 
-    def close(self, registry: str, run_id: str) -> None:
+    def close(self, run: Run) -> None:
         """Forget that the run was active and give its slot back. Closing twice is fine."""
-        active = self.find_active(registry, run_id)
-        while active is not None:
-            changes: list[Change] = [Delete(registry, f"a{run_id}", _row(active).etag)]
-            changes += [Delete(registry, active.slot_key)] if active.has_slot else []
-            if self._try(changes):
-                return
-            active = self.find_active(registry, run_id)
+        active = self.find_active(run)
+        while active is not None and not self.drop(active):
+            active = self.find_active(run)
+
+    def drop(self, active: Active) -> bool:
+        """Forget what was read of an active run. False when somebody else changed it first."""
+        changes: list[Change] = [Delete(active.registry, active.key, _row(active).etag)]
+        changes += [Delete(active.registry, active.slot_key)] if active.has_slot else []
+        return self._try(changes)
 
     def remove(self, run: Run) -> None:
         """Delete an ended run's row."""
@@ -189,11 +252,6 @@ class RunStore:
             if float(row.values["created"]) < before.timestamp():
                 self._table.delete(registry, row.key)
 
-    def _taken(self, active: Active) -> set[int]:
-        prefix = _slot_prefix(active.lane)
-        rows = self._table.query(active.registry, prefix, f"{prefix}~")
-        return {int(row.key.removeprefix(prefix)) for row in rows}
-
     def _read(self, registry: str, run_id: str) -> Row:
         return self._table.get(registry, f"r{newest_first(run_id)}")
 
@@ -203,6 +261,20 @@ class RunStore:
         except (Conflict, NotFound, PreconditionFailed):
             return False
         return True
+
+
+def _new_rows(run: Run, request_key: str) -> list[Change]:
+    active = Active.of(run)
+    return [
+        Insert(run.registry, f"r{newest_first(run.id)}", _columns(run)),
+        Insert(run.registry, active.key, active.values()),
+        Insert(run.registry, f"q{request_key}", {"run": run.id, "created": run.created.timestamp()}),
+    ]
+
+
+def _line(lane: str) -> str:
+    """Answer how the keys of a line begin; `~` comes after all that may follow."""
+    return f"w{lane}~"
 
 
 def _slot_prefix(lane: str) -> str:
@@ -223,16 +295,17 @@ def _run(row: Row) -> Run:
 
 def _active(row: Row) -> Active:
     values = row.values
+    word = str(values["turn"])
     return Active(
         registry=row.partition,
-        run_id=row.key[1:],
-        lane=str(values.get("lane", "")),
+        run_id=run_of(word),
+        turn=word,
+        lane=str(values["lane"]),
         slot=int(values["slot"]),
         lease=float(values["lease"]),
         position=int(values["position"]),
-        rank=int(values.get("rank", 0)),
-        task=str(values.get("task", "")),
-        reason=str(values.get("reason", "")),
+        task=str(values["task"]),
+        reason=str(values["reason"]),
         row=row,
     )
 

@@ -17,9 +17,8 @@ from shared.grant import Platform, RunVariables
 from shared.images.targets import target
 from shared.runs.causes import MANUAL, Cause
 from shared.runs.context import Workshop
-from shared.runs.dispatch import announce, dispatch
+from shared.runs.dispatch import announce, dispatch, tell_of_crowd
 from shared.runs.ids import run_id
-from shared.runs.line import RANKS
 from shared.runs.logs import create_log, delete_log
 from shared.runs.model import ANY_REPOSITORY, Requester, Run
 from shared.runs.sources import check_location
@@ -79,6 +78,7 @@ def submit(  # noqa: PLR0913 - what a run is made of
     try:
         announce(shop, partition)
         dispatch(shop, partition)
+        tell_of_crowd(shop, run)
     except SlipwayError:
         _LOG.exception("run %s waits: it could not be dispatched at once", run.id)
     return run
@@ -115,7 +115,7 @@ def _insert(shop: Workshop, registry: RegistrySettings, draft: _Draft, key: str)
             continue
         seal_request(shop, run, draft.request)
         try:
-            shop.store.insert(run, key, RANKS[run.cause.kind])
+            shop.store.insert(run, key)
         except Conflict:
             delete_log(shop, run)
             known = shop.store.by_request(run.registry, key)

@@ -38,10 +38,13 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
             held[group.agent_pool] += 1
         else:
             shop.pool.release(group.registry, group.name)
-    for lane, count in wanted.items():
-        for _ in range(count - held[lane]):
-            shop.pool.start_warm(registry, shop.settings.builder_location or registry.location, lane)
     _forget_pools(shop, key)
+    regions = shop.settings.regions(registry)
+    missing = [lane for lane, count in wanted.items() for _ in range(count - held[lane])]
+    if missing and shop.pool.rest(regions):
+        return
+    for lane in missing:
+        shop.pool.start_warm(registry, regions, lane)
 
 
 def _forget_pools(shop: Workshop, registry: str) -> None:

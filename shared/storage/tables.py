@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from azure.core import MatchConditions
@@ -98,6 +99,14 @@ class Table:
         with storage_faults(f"Rows {first}"):
             for entity in self._client.query_entities(condition, parameters=parameters):
                 yield _row(entity)
+
+    def first(self, partition: str, first: str, end: str, most: int) -> list[Row]:
+        """Read the first `most` (at most 1,000) rows of a partition with `first <= key < end`, in one request."""
+        condition = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end"
+        parameters = {"partition": partition, "first": first, "end": end}
+        with storage_faults(f"Rows {first}"):
+            entities = self._client.query_entities(condition, parameters=parameters, results_per_page=most)
+            return list(map(_row, islice(entities, most)))
 
     def across(self, partition: str, partition_end: str, first: str, end: str) -> Iterator[Row]:
         """Read the rows with `first <= key < end` of many partitions, `partition <= p < partition_end`, in order."""

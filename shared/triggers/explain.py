@@ -1,10 +1,10 @@
 """Why a task did or did not run, when it will, and where its run is in the queue."""
 
 from datetime import timedelta
+from itertools import takewhile
 
 from shared.arm.wire import ArmTime, Wire
 from shared.runs.context import Workshop
-from shared.runs.line import lines
 from shared.runs.model import Run, Status
 from shared.runs.store import Active
 from shared.tasks.record import Task
@@ -125,29 +125,26 @@ def _reason(run: Run, decisions: list[Decision]) -> str:
 
 def _queue_of_task(shop: Workshop, task: Task) -> QueueFacts | None:
     """Answer the place of the task's run that comes first."""
-    actives = shop.store.active(task.registry)
-    for line in lines(actives, shop.clock()).values():
-        for waiting in line:
-            if waiting.task == task.key:
-                return _place(shop, actives, waiting)
-    return None
+    waiting = (one for one in shop.store.waiting(task.registry) if one.task == task.key)
+    first = next(waiting, None)
+    return _place(shop, first) if first else None
 
 
 def _queue_of_run(shop: Workshop, run: Run) -> QueueFacts | None:
-    actives = shop.store.active(run.registry)
-    waiting = next((one for one in actives if one.run_id == run.id and not one.has_slot), None)
-    return _place(shop, actives, waiting) if waiting else None
+    waiting = shop.store.find_waiting(run)
+    return _place(shop, waiting) if waiting else None
 
 
-def _place(shop: Workshop, actives: list[Active], waiting: Active) -> QueueFacts:
-    line = lines(actives, shop.clock())[waiting.lane]
-    position = line.index(waiting) + 1
-    under_way = sum(one.lane == waiting.lane and one.has_slot for one in actives)
+def _place(shop: Workshop, waiting: Active) -> QueueFacts:
+    registry, lane = waiting.registry, waiting.lane
+    position = 1 + sum(1 for _ in takewhile(lambda one: one.turn < waiting.turn, shop.store.line(registry, lane)))
+    under_way = sum(one.lane == lane for one in shop.store.placed(registry))
+    rest = shop.pool.rest(shop.settings.regions(shop.registry(registry)))
     return QueueFacts(
         run_id=waiting.run_id,
         position=position,
         under_way=under_way,
-        waits_for=waiting.reason or _waits_for(position, under_way, waiting.lane),
+        waits_for=rest.reason if rest else _waits_for(position, under_way, lane),
     )
 
 

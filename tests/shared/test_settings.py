@@ -2,7 +2,9 @@
 
 import pytest
 
-from shared.settings import Settings, SettingsError, read_settings
+from shared.settings import RegistrySettings, Settings, SettingsError, read_settings
+
+SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/net/subnets/builders"
 
 REQUIRED = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -35,3 +37,30 @@ def test_allowed_hosts_are_a_list_with_commas() -> None:
 def test_an_allowed_host_that_is_none_stops_the_start(entry: str) -> None:
     with pytest.raises(SettingsError, match=r"^SLIPWAY_ALLOWED_HOSTS: .*is neither a host"):
         read(SLIPWAY_ALLOWED_HOSTS=entry)
+
+
+def test_regions_begin_with_the_registrys_own_where_it_is_listed() -> None:
+    registry = RegistrySettings(
+        id="/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/shop1",
+        login_server="shop1.azurecr.io",
+        location="North Europe",
+    )
+    assert read().regions(registry) == ("northeurope",)
+    assert read(SLIPWAY_BUILDER_LOCATION="westeurope").regions(registry) == ("westeurope",)
+    several = read(SLIPWAY_BUILDER_LOCATION="West Europe, francecentral, northeurope")
+    assert several.regions(registry) == ("northeurope", "westeurope", "francecentral")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"SLIPWAY_BUILDER_SPOT": "true", "SLIPWAY_BUILDER_PRIVILEGED": "true"}, "SLIPWAY_BUILDER_SPOT"),
+        ({"SLIPWAY_BUILDER_SPOT": "true", "SLIPWAY_BUILDER_SUBNET": SUBNET}, "SLIPWAY_BUILDER_SPOT"),
+        ({"SLIPWAY_BUILDER_LOCATION": "a,b", "SLIPWAY_BUILDER_SUBNET": SUBNET}, "SLIPWAY_BUILDER_LOCATION"),
+        ({"SLIPWAY_BUILDER_SUBNET": "builders"}, "SLIPWAY_BUILDER_SUBNET"),
+        ({"SLIPWAY_GROUPS_PER_HOUR": "0"}, "SLIPWAY_GROUPS_PER_HOUR"),
+    ],
+)
+def test_groups_that_azure_does_not_have_stop_the_start(settings: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{named}"):
+        read(**settings)

@@ -136,5 +136,5 @@ def open_watch(shop: Workshop, lookout: Lookout) -> Watch:
             settle=timedelta(minutes=settings.base_image_settle),
             runs=settings.base_image_runs,
         ),
-        room=lambda registry: _MOST_QUEUED - len(shop.store.active(registry)),
+        room=lambda registry: _MOST_QUEUED - shop.store.count(registry, _MOST_QUEUED),
     )

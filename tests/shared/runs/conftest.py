@@ -42,11 +42,13 @@ class Groups:
     running: dict[str, GroupState] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     fault: SlipwayError | None = None
+    places: list[str] = field(default_factory=list)
 
     def start(self, request: GroupRequest) -> None:
         if self.fault:
             raise self.fault
         self.started.append(request.name)
+        self.places.append(request.location)
         self.running.setdefault(request.name, GroupState.RUNNING)
 
     def state(self, name: str) -> GroupState:
@@ -134,7 +136,6 @@ def hands(azurite: Connected) -> Iterator[Hands]:
         "registries": (registry,),
         "run_concurrency": 2,
         "warm_builders": 0,
-        "builder_location": "",
         "retention_days": 30,
         "cache_repository": "{repository}",
     }
@@ -148,7 +149,7 @@ def hands(azurite: Connected) -> Iterator[Hands]:
         settings=settings,
         storage=storage,
         store=RunStore(storage.runs),
-        pool=GroupPool(Table(groups_table), groups, tokens, lambda: now[0]),  # type: ignore[arg-type] # the double
+        pool=GroupPool(Table(groups_table), groups, tokens, lambda: now[0]),
         keys=Keys(bytes(32)),
         tokens=tokens,
         issue_login=_issue,

@@ -7,19 +7,15 @@ from hypothesis import strategies as st
 
 from shared.runs.causes import CauseKind
 from shared.runs.ids import moment_of, run_id
-from shared.runs.line import RANKS, RISE, is_news, lines
-from shared.runs.store import Active
+from shared.runs.line import HANDICAP, RANKS, is_news, run_of, turn
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
+MINUTES = st.floats(0, 600)
 
 
-def waiting(kind: CauseKind, minutes: float = 0, lane: str = "", slot: int = -1) -> Active:
-    """Answer a run that was queued so many minutes ago."""
-    return Active("reg", run_id(NOW - timedelta(minutes=minutes)), lane, slot, rank=RANKS[kind])
-
-
-def order(*actives: Active, lane: str = "") -> list[Active]:
-    return lines(actives, NOW)[lane]
+def waiting(kind: CauseKind, minutes: float = 0) -> str:
+    """Answer the turn of a run that was queued so many minutes ago."""
+    return turn(run_id(NOW - timedelta(minutes=minutes)), kind)
 
 
 def test_an_id_tells_its_moment() -> None:
@@ -31,35 +27,30 @@ def test_every_cause_has_a_class() -> None:
 
 
 def test_people_come_before_commits_before_base_images_before_timers() -> None:
-    timer, image, commit, manual = (
-        waiting(kind, minutes)
-        for kind, minutes in (
-            (CauseKind.TIMER, 5),
-            (CauseKind.IMAGE_UPDATE, 4),
-            (CauseKind.COMMIT, 3),
-            (CauseKind.MANUAL, 2),
-        )
-    )
+    timer, image = waiting(CauseKind.TIMER, 5), waiting(CauseKind.IMAGE_UPDATE, 4)
+    commit, manual = waiting(CauseKind.COMMIT, 3), waiting(CauseKind.MANUAL, 2)
     pull_request = waiting(CauseKind.PULL_REQUEST, 1)
-    assert order(timer, image, pull_request, commit, manual) == [manual, commit, pull_request, image, timer]
+    assert sorted([timer, image, pull_request, commit, manual]) == [manual, commit, pull_request, image, timer]
 
 
-def test_inside_a_class_the_older_one_comes_first() -> None:
-    younger, older = waiting(CauseKind.MANUAL, 1), waiting(CauseKind.MANUAL, 2)
-    assert order(younger, older) == [older, younger]
+@given(st.sampled_from(CauseKind), MINUTES, st.floats(0.01, 600))
+def test_inside_a_class_the_older_one_comes_first(kind: CauseKind, minutes: float, older: float) -> None:
+    assert waiting(kind, minutes + older) < waiting(kind, minutes)
 
 
-def test_waiting_moves_up_until_nothing_overtakes() -> None:
-    timer = waiting(CauseKind.TIMER, 3 * RISE.total_seconds() / 60 + 1)
-    assert order(waiting(CauseKind.MANUAL), timer)[0] is timer
-    nearly = waiting(CauseKind.TIMER, 3 * RISE.total_seconds() / 60 - 1)
-    assert order(waiting(CauseKind.MANUAL), nearly)[1] is nearly
+@given(st.sampled_from(CauseKind), st.sampled_from(CauseKind), MINUTES, MINUTES)
+def test_nobody_is_overtaken_by_what_comes_much_later(
+    old: CauseKind, new: CauseKind, minutes: float, later: float
+) -> None:
+    longest = max(RANKS.values()) * HANDICAP + timedelta(seconds=1)
+    first = longest.total_seconds() / 60 + later
+    assert waiting(old, minutes + first) < waiting(new, minutes)
 
 
-def test_each_pool_has_a_line_of_its_own_and_who_has_a_place_stands_in_none() -> None:
-    here, there = waiting(CauseKind.TIMER), waiting(CauseKind.MANUAL, lane="pool")
-    found = lines([here, there, waiting(CauseKind.MANUAL, slot=3)], NOW)
-    assert found == {"": [here], "pool": [there]}
+@given(st.sampled_from(CauseKind), MINUTES)
+def test_a_turn_names_its_run(kind: CauseKind, minutes: float) -> None:
+    identifier = run_id(NOW - timedelta(minutes=minutes))
+    assert run_of(turn(identifier, kind)) == identifier
 
 
 @given(st.integers(1, 100_000))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from typing import Any, Protocol
 
 import pytest
@@ -89,6 +89,9 @@ class MemoryTable(Table):
     def query(self, partition: str, first: str, end: str) -> Iterator[Row]:
         return self.across(partition, partition + "\0", first, end)
 
+    def first(self, partition: str, first: str, end: str, most: int) -> list[Row]:
+        return list(islice(MemoryTable.query(self, partition, first, end), most))
+
     def across(self, partition: str, partition_end: str, first: str, end: str) -> Iterator[Row]:
         for key in sorted(self._rows):
             if partition <= key[0] < partition_end and first <= key[1] < end and key in self._rows:
@@ -140,6 +143,9 @@ class SteppedTable(Table):
 
     def query(self, partition: str, first: str, end: str) -> Iterator[Row]:
         return iter(self._stepped(lambda: list(self._table.query(partition, first, end))))
+
+    def first(self, partition: str, first: str, end: str, most: int) -> list[Row]:
+        return self._stepped(lambda: self._table.first(partition, first, end, most))
 
     def across(self, partition: str, partition_end: str, first: str, end: str) -> Iterator[Row]:
         return iter(self._stepped(lambda: list(self._table.across(partition, partition_end, first, end))))
@@ -462,7 +468,7 @@ def app(azurite: Connected) -> Iterator[App]:
         settings=known,
         storage=storage,
         store=RunStore(storage.runs),
-        pool=GroupPool(storage.groups, Crowded(), tokens, lambda: now[0]),  # type: ignore[arg-type] # the double
+        pool=GroupPool(storage.groups, Crowded(), tokens, lambda: now[0]),
         keys=Keys(bytes(32)),
         tokens=tokens,
         issue_login=_no_login,

@@ -160,7 +160,7 @@ def yard(azurite: Connected) -> Yard:
         settings=known,
         storage=storage,
         store=RunStore(storage.runs),
-        pool=GroupPool(storage.groups, Nowhere(), tokens, lambda: now[0]),  # type: ignore[arg-type] # the double
+        pool=GroupPool(storage.groups, Nowhere(), tokens, lambda: now[0]),
         keys=Keys(bytes(32)),
         tokens=tokens,
         issue_login=_no_login,

@@ -1,0 +1,148 @@
+"""Container groups within what Azure allows: counted, refused for now, had elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.container_groups.ration import Ration, RationedGroups
+from shared.container_groups.service import NO_ROOM, GroupState
+from shared.container_groups.spec import GroupRequest
+from shared.errors import SlipwayError, Throttled
+from tests.shared.triggers.conftest import MemoryTable
+
+FULL = Throttled("No room in one region.", retry_after=60, code=NO_ROOM)
+
+
+@dataclass
+class Azure:
+    """Container Instances that refuse what a test wants them to."""
+
+    faults: dict[str, SlipwayError] = field(default_factory=dict)
+    started: list[tuple[str, str]] = field(default_factory=list)
+    asked: int = 0
+
+    def start(self, request: GroupRequest) -> None:
+        self.asked += 1
+        if fault := self.faults.get(request.location):
+            raise fault
+        self.started.append((request.name, request.location))
+
+    def state(self, name: str) -> GroupState:
+        return GroupState.RUNNING if name else GroupState.ABSENT
+
+    def delete(self, name: str) -> None:
+        assert name
+
+    def names(self) -> list[str]:
+        return []
+
+
+@dataclass
+class Yard:
+    """Two instances of the app on one table, and a clock."""
+
+    ration: Ration = field(default_factory=lambda: Ration(3, 5))
+    azure: Azure = field(default_factory=Azure)
+    table: MemoryTable = field(default_factory=MemoryTable)
+    now: datetime = datetime(2026, 5, 6, 12, tzinfo=UTC)
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(10_000)))
+
+    @property
+    def instance(self) -> RationedGroups:
+        return RationedGroups(self.azure, self.table, self.ration, lambda: self.now)
+
+    def start(self, *regions: str) -> None:
+        first, *others = regions or ("here",)
+        self.instance.start(GroupRequest(f"g{next(self.numbers)}", first, "token", tuple(others)))
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def test_what_all_instances_create_in_five_minutes_is_counted_together() -> None:
+    yard = Yard()
+    for _ in range(3):
+        yard.start()
+        yard.later(10)
+    with pytest.raises(Throttled, match="The 3 container groups that may be created in 5 minutes") as refused:
+        yard.start()
+    assert refused.value.retry_after == 270
+    assert yard.azure.asked == 3
+    yard.later(refused.value.retry_after)
+    yard.start()
+    assert len(yard.azure.started) == 4
+
+
+def test_the_hour_is_counted_too() -> None:
+    yard = Yard(Ration(100, 5))
+    for _ in range(5):
+        yard.start()
+        yard.later(600)
+    with pytest.raises(Throttled, match="in an hour"):
+        yard.start()
+    yard.later(601)
+    yard.start()
+
+
+@given(st.lists(st.floats(0, 400), max_size=60))
+def test_no_window_ever_holds_more_than_the_ration(pauses: list[float]) -> None:
+    yard, made = Yard(), list[float]()
+    for pause in pauses:
+        yard.later(pause)
+        try:
+            yard.start()
+        except Throttled:
+            continue
+        made.append(yard.now.timestamp())
+    for moment in made:
+        assert sum(moment - 299 < one <= moment for one in made) <= 3
+        assert sum(moment - 3599 < one <= moment for one in made) <= 5
+
+
+def test_a_rest_is_over_when_the_refusal_says_so() -> None:
+    yard = Yard(Ration(100, 300))
+    yard.azure.faults["here"] = Throttled("Azure asks for a pause.", retry_after=30)
+    with pytest.raises(Throttled):
+        yard.start("here", "there")
+    assert yard.azure.asked == 1
+    yard.azure.faults.clear()
+    rest = yard.instance.rest(["here"])
+    assert rest is not None
+    assert rest.reason == "Azure asks for a pause."
+    with pytest.raises(Throttled):
+        yard.start("there")
+    assert yard.azure.asked == 1
+    yard.later(30)
+    assert yard.instance.rest(["here"]) is None
+    yard.start()
+
+
+def test_a_full_region_is_left_for_the_next_one_and_asked_again_later() -> None:
+    yard = Yard(Ration(100, 300))
+    yard.azure.faults["here"] = FULL
+    yard.start("here", "there")
+    yard.start("here", "there")
+    assert [place for _, place in yard.azure.started] == ["there", "there"]
+    assert yard.azure.asked == 3
+    assert yard.instance.rest(["here", "there"]) is None
+    assert yard.instance.rest(["here"]) is not None
+    yard.azure.faults.clear()
+    yard.later(61)
+    yard.start("here", "there")
+    assert yard.azure.started[-1][1] == "here"
+
+
+def test_when_all_regions_are_full_all_reasons_are_told() -> None:
+    yard = Yard(Ration(100, 300))
+    yard.azure.faults = {"here": FULL, "there": Throttled("None there.", retry_after=20, code=NO_ROOM)}
+    with pytest.raises(Throttled, match=r"No room in one region\. None there\.") as refused:
+        yard.start("here", "there")
+    assert refused.value.retry_after == 20
+    yard.later(21)
+    yard.azure.faults.clear()
+    yard.start("here", "there")
+    assert yard.azure.started[-1][1] == "there"
