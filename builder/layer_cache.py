@@ -15,7 +15,7 @@ from typing import Final
 
 from builder.bases import session
 from builder.engine.protocol import ImageBuild, TextBuild
-from builder.faults import StepFailed, reason
+from builder.faults import Fenced, StepFailed, reason
 from builder.shop import Shop
 from shared.errors import LanguageError, SlipwayError
 from shared.grant import DockerBuild, LayerCache, LoginRequest, Platform, RegistryLogin
@@ -97,7 +97,9 @@ def may_keep_text(shop: Shop, plan: Plan, step: BuildStep, seconds: float) -> bo
     task = grant.work.encoded_task or grant.work.file_task
     has_secrets = bool(plan.secrets) or any(value.is_secret for value in (task.values if task else ()))
     is_writable = grant.cache is not None and grant.cache.is_writable
-    return is_writable and not has_secrets and seconds >= WORTH_SECONDS and _OUTPUTS.isdisjoint(step.command.flags)
+    # What the shell computes may be another value the second time, and then nothing would be taken from the layers.
+    is_fixed = "$(" not in step.build and "`" not in step.build and _OUTPUTS.isdisjoint(step.command.flags)
+    return is_writable and not has_secrets and seconds >= WORTH_SECONDS and is_fixed
 
 
 def may_keep(shop: Shop, build: ImageBuild, seconds: float) -> bool:
@@ -144,5 +146,9 @@ async def _keep(
             await save((*(one for one in known if one.registry != shop.registry), login))
     except TimeoutError:
         shop.log.line("The layers of this build could not be kept: timed out")
-    except StepFailed as fault:
+    except Fenced:
+        raise
+    except SlipwayError as fault:
         shop.log.line(f"The layers of this build could not be kept: {reason(fault)}")
+    except OSError as fault:
+        shop.log.line(f"The layers of this build could not be kept: {type(fault).__name__}")

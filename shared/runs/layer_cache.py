@@ -12,8 +12,13 @@ _OWN = "{repository}"
 
 
 def layer_cache(shop: Workshop, run: Run) -> LayerCache | None:
-    """Answer what a builder is told; what a stranger wrote reads layers and never writes any."""
+    """Answer what a builder is told; what a stranger wrote never writes layers.
+
+    It reads them only where they lie apart from images: whoever may pull layers may pull all of their repository.
+    """
     repository = shop.settings.cache_repository
+    if run.is_untrusted and repository == _OWN:
+        return None
     return LayerCache(repository=repository, is_writable=not run.is_untrusted) if repository else None
 
 
@@ -28,12 +33,20 @@ def may_write(shop: Workshop, run: Run, repository: str) -> bool:
 
 
 def readable(shop: Workshop, run: Run) -> set[str]:
-    """Answer the repositories of the layers of images that an untrusted run is asked to build."""
+    """Answer the repositories of the layers of images that an untrusted run is asked to build.
+
+    A name that says `{{` may follow from the name of a stranger's branch, so it opens nothing.
+    """
     request, registry = open_request(shop, run), shop.registry(run.registry)
-    if not isinstance(request, DockerBuildRequest) or not shop.settings.cache_repository:
+    if not isinstance(request, DockerBuildRequest) or layer_cache(shop, run) is None:
         return set()
     try:
-        names = [target(name, run_variables(registry, run)) for name in request.image_names]
+        names = [
+            target(name, run_variables(registry, run))
+            for name in request.image_names
+            if "{{" not in name.partition(":")[0]
+        ]
     except LanguageError:
         return set()
-    return {kept_beside(shop, name.repository) for name in names if name.registry == registry.login_server}
+    own = {name.repository for name in names if name.registry == registry.login_server}
+    return {kept_beside(shop, name) for name in own}

@@ -98,6 +98,27 @@ def test_layers_that_cannot_be_kept_fail_nothing(world: "World") -> None:
     assert "The layers of this build could not be kept: the registry is full" in world.text
 
 
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_login_that_is_refused_for_layers_fails_nothing(world: "World", status: int) -> None:
+    ordinary = world.ordinary
+
+    def as_ever(request: httpx.Request) -> httpx.Response:
+        return ordinary("login", request)
+
+    world.scripted["login"] = [as_ever, as_ever, status]
+    build(world)
+    assert "The layers of this build could not be kept: the app refuses" in world.text
+
+
+def test_a_full_disk_while_keeping_layers_fails_nothing(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise OSError(28, "no room")
+
+    monkeypatch.setattr(world.engine, "save_cache", full)
+    build(world)
+    assert "The layers of this build could not be kept: OSError" in world.text
+
+
 def test_a_run_that_is_given_up_keeps_nothing(world: "World") -> None:
     ordinary = world.ordinary
 

@@ -50,7 +50,7 @@ def test_ids_compare_without_case(stack: "Stack", owner: httpx.Client) -> None:
 
 
 def test_an_unknown_registry_is_not_found(stack: "Stack", owner: httpx.Client) -> None:
-    answer = owner.get(stack.registry_url.replace(names.REGISTRY, "otherreg"))
+    answer = owner.get(stack.registry_url.replace(names.REGISTRY, "nosuchreg"))
     assert answer.status_code == 404
     assert error(answer)["code"] == "ResourceNotFound"
 

@@ -175,4 +175,4 @@ def test_unknown_names(stack: "Stack") -> None:
     missing = stack.az("acr", "task", "show-run", "-r", names.REGISTRY, "--run-id", "c9999999")
     assert missing.code == 3
     assert "ResourceNotFound" in missing.err
-    assert "could not be found" in stack.az("acr", "task", "list-runs", "-r", "otherreg").err
+    assert "could not be found" in stack.az("acr", "task", "list-runs", "-r", "nosuchreg").err

@@ -156,12 +156,14 @@ def test_credentials(tasks: Tasks) -> None:
     assert shown["other.example.org"]["userName"] == {"type": "Opaque", "value": "you"}
     assert shown["other.example.org"]["password"] == {"type": "Opaque", "value": "hush2"}
     assert "other.example.org" in json.dumps(tasks.ask("credential list", "credtask"))
-    vault = tasks.refused(
-        "credential add", "credtask", "--login-server", "third.example.org",
-        "-u", "https://v.vault.slipway.test/secrets/u", "-p", "https://v.vault.slipway.test/secrets/p",
-    )  # fmt: skip
-    assert "key vault" in vault
-    assert not tasks.ask("credential remove", "credtask", *login)
+    vault, third = f"https://{tasks.stack.target.ports.vault_host}", ("--login-server", "third.example.org")
+    wrong = tasks.refused("credential add", "credtask", *third, "-u", f"{vault}/keys/u", "-p", f"{vault}/keys/p")
+    assert "https://<vault>/secrets/<name>" in wrong
+    tasks.ask("credential add", "credtask", *third, "-u", f"{vault}/secrets/u", "-p", f"{vault}/secrets/p")
+    shown = tasks.ask("show", "credtask", "--with-secure-properties")["credentials"]["customRegistries"]
+    assert shown["third.example.org"]["password"] == {"type": "Vaultsecret", "value": f"{vault}/secrets/p"}
+    for one in (login, third):
+        tasks.ask("credential remove", "credtask", *one)
     assert not tasks.ask("credential list", "credtask")
 
 

@@ -112,14 +112,35 @@ def test_layers_are_written_beside_the_runs_own_images_and_nowhere_else(hands: "
             login(shop, bearer, LoginRequest(push=(other,)))
 
 
-def test_an_untrusted_run_reads_the_layers_of_its_image_and_writes_none(hands: "Hands") -> None:
-    caller = Caller("me", "User", frozenset())
-    strange = Origin(task="app", is_untrusted=True)
-    run = submit(hands.shop, hands.registry, hands.request(), caller, "k1", origin=strange)
-    grant = hands.claim(run)
-    assert grant.cache == LayerCache(repository="{repository}", is_writable=False)
-    asked = LoginRequest(pull=("hello", "other"), push=("hello",))
-    assert login(hands.shop, hands.bearer(grant), asked).token == "hello|"
+@pytest.mark.parametrize(
+    ("template", "image", "cache", "token"),
+    [
+        ("{repository}", "hello:v1", None, None),
+        (
+            "caches/{repository}",
+            "hello:v1",
+            LayerCache(repository="caches/{repository}", is_writable=False),
+            "caches/hello|",
+        ),
+        (
+            "caches/{repository}",
+            "{{.Run.ID}}:v1",
+            LayerCache(repository="caches/{repository}", is_writable=False),
+            None,
+        ),
+    ],
+)
+def test_an_untrusted_run_reads_layers_that_lie_apart_and_writes_none(
+    hands: "Hands", template: str, image: str, cache: LayerCache | None, token: str | None
+) -> None:
+    settings = hands.shop.settings.model_copy(update={"cache_repository": template})
+    apart = replace(hands, shop=replace(hands.shop, settings=settings))
+    request, caller = apart.request(imageNames=[image]), Caller("me", "User", frozenset())
+    run = submit(apart.shop, apart.registry, request, caller, "k1", origin=Origin(task="app", is_untrusted=True))
+    grant = apart.claim(run)
+    assert grant.cache == cache
+    asked = LoginRequest(pull=("hello", "caches/hello", "other", f"caches/{run.id}"), push=("caches/hello",))
+    assert login(apart.shop, apart.bearer(grant), asked).token == token
 
 
 def test_a_throttled_start_waits_and_is_tried_again(hands: "Hands") -> None:
