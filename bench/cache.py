@@ -7,11 +7,7 @@ Beside it the same change built by the engine alone that has just made the first
 """
 
 import argparse
-import base64
-import io
-import json
 import statistics
-import tarfile
 import tempfile
 import time
 import uuid
@@ -19,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from bench._engine import engine_alone
 from bench._stack import Stack
 
 BOUND = 5.0
@@ -32,38 +29,6 @@ RUN for i in $(seq 5); do echo configuring $i; sleep 1; done; echo done >/config
 COPY --from=dependencies /installed /compiled /opt/
 COPY source.txt /opt/source.txt
 RUN wc -l /opt/source.txt >/opt/lines
-"""
-ENGINE_ALONE = """
-import asyncio, base64, io, json, os, tarfile, time
-from pathlib import Path
-from builder.engine.moby import MobyEngine
-from builder.engine.protocol import ImageBuild
-from builder.trust import write_bundle
-from shared.grant import RegistryLogin
-from shared.images.references import Reference
-
-async def main():
-    private = Path("/run/bench"); private.mkdir()
-    context = private / "context"; context.mkdir()
-    tarfile.open(fileobj=io.BytesIO(base64.b64decode(os.environ["CONTEXT"]))).extractall(context, filter="data")
-    authorities = write_bundle(private / "ca.pem", os.environ["SLIPWAY_CA_BUNDLE"])
-    engine = MobyEngine(private, Path("/var/lib/docker"), authorities)
-    await engine.start()
-    login = RegistryLogin(registry=os.environ["REGISTRY"], username="dev", password=os.environ["PASSWORD"])
-    tag = Reference.parse(os.environ["IMAGE"])
-    text = (context / "Dockerfile").read_text()
-    seconds = []
-    for _ in range(2):
-        began = time.monotonic()
-        await engine.build(ImageBuild(context, text, (tag,), logins=(login,)), lambda data: None)
-        await engine.push(tag, login, lambda data: None)
-        seconds.append(time.monotonic() - began)
-        with (context / "source.txt").open("a") as source:
-            source.write("one more line\\n")
-    print(json.dumps(seconds), flush=True)
-    await engine.stop()
-
-asyncio.run(main())
 """
 
 
@@ -90,18 +55,7 @@ class Round:
 
     def engine_alone(self) -> float:
         """Time the rebuild by an engine that has all layers."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            archive.add(self.folder, arcname=".")
-        environment = {
-            "CONTEXT": base64.b64encode(packed.getvalue()).decode(),
-            "REGISTRY": self.stack.login_server,
-            "IMAGE": f"{self.stack.login_server}/{self.repository}:engine",
-            "PASSWORD": self.stack.registry_password,
-            "SLIPWAY_CA_BUNDLE": self.stack.authority,
-        }
-        printed = self.stack.in_group(["/usr/bin/tini", "--", "/usr/bin/python3", "-c", ENGINE_ALONE], environment)
-        return float(json.loads(printed.strip().splitlines()[-1])[1])
+        return engine_alone(self.stack, self.folder, f"{self.repository}:engine", "source.txt", rounds=2)[1]
 
 
 def main() -> None:

@@ -9,11 +9,7 @@ top, after az's own start-up, `az acr show`, is taken off).
 """
 
 import argparse
-import base64
-import io
-import json
 import statistics
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,35 +17,9 @@ from pathlib import Path
 
 import httpx
 
+from bench._engine import engine_alone
 from bench._stack import Stack
 
-ENGINE_ALONE = """
-import asyncio, base64, io, json, os, tarfile, time
-from pathlib import Path
-from builder.engine.moby import MobyEngine
-from builder.engine.protocol import ImageBuild
-from builder.trust import write_bundle
-from shared.grant import RegistryLogin
-from shared.images.references import Reference
-
-async def main():
-    private = Path("/run/bench"); private.mkdir()
-    context = private / "context"; context.mkdir()
-    tarfile.open(fileobj=io.BytesIO(base64.b64decode(os.environ["CONTEXT"]))).extractall(context, filter="data")
-    authorities = write_bundle(private / "ca.pem", os.environ["SLIPWAY_CA_BUNDLE"])
-    engine = MobyEngine(private, Path("/var/lib/docker"), authorities)
-    await engine.start()
-    login = RegistryLogin(registry=os.environ["REGISTRY"], username="dev", password=os.environ["PASSWORD"])
-    tag = Reference.parse(os.environ["IMAGE"])
-    text = (context / "Dockerfile").read_text()
-    began = time.monotonic()
-    await engine.build(ImageBuild(context, text, (tag,), logins=(login,)), lambda data: None)
-    await engine.push(tag, login, lambda data: None)
-    print(json.dumps({"seconds": time.monotonic() - began}), flush=True)
-    await engine.stop()
-
-asyncio.run(main())
-"""
 LONG = "RUN for i in $(seq 200); do echo line $i of a build that talks; sleep 0.1; done\n"
 
 
@@ -76,19 +46,7 @@ class Case:
 
     def by_engine(self) -> float:
         """Time the engine alone, inside its own container group."""
-        image = self.touch()
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            archive.add(self.folder, arcname=".")
-        environment = {
-            "CONTEXT": base64.b64encode(packed.getvalue()).decode(),
-            "REGISTRY": self.stack.login_server,
-            "IMAGE": f"{self.stack.login_server}/{image}",
-            "PASSWORD": self.stack.registry_password,
-            "SLIPWAY_CA_BUNDLE": self.stack.authority,
-        }
-        printed = self.stack.in_group(["/usr/bin/tini", "--", "/usr/bin/python3", "-c", ENGINE_ALONE], environment)
-        return float(json.loads(printed.strip().splitlines()[-1])["seconds"])
+        return engine_alone(self.stack, self.folder, self.touch(), "page")[0]
 
 
 def measure(case: Case, pairs: int, before: Callable[[], None]) -> list[tuple[float, float, float]]:
