@@ -5,7 +5,7 @@ The app writes while the run waits and after it has ended; in between only the b
 
 from datetime import timedelta
 
-from shared.errors import NotFound
+from shared.errors import NotFound, PreconditionFailed, Unavailable
 from shared.runs.context import Workshop
 from shared.runs.model import Run
 from shared.runs.trailer import complete_value, trailer, trailer_mark
@@ -16,6 +16,7 @@ _COMPLETE = "Complete"
 _MARGIN = timedelta(hours=1)
 QUEUE_PATIENCE = timedelta(hours=12)
 _TAIL_BYTES = 4096
+_APPEND_ATTEMPTS = 10
 
 
 def log_name(registry: str, run_id: str) -> str:
@@ -40,18 +41,27 @@ def log_size(shop: Workshop, run: Run) -> int:
 
 
 def complete_log(shop: Workshop, run: Run) -> None:
-    """Write the ended run's last line and then the mark. Calling again changes nothing."""
+    """Write the ended run's last line and then the mark. Calling again, or twice at once, changes nothing.
+
+    Raises Unavailable when others write all the time.
+    """
     blobs, name = shop.storage.blobs, log_name(run.registry, run.id)
-    try:
-        state = blobs.state(_CONTAINER, name)
-    except NotFound:
+    for _ in range(_APPEND_ATTEMPTS):
+        try:
+            state = blobs.state(_CONTAINER, name)
+        except NotFound:
+            return
+        if any(key.lower() == _COMPLETE.lower() for key in state.metadata):
+            return
+        tail = blobs.read(_CONTAINER, name, offset=max(0, state.size - _TAIL_BYTES)) if state.size else b""
+        try:
+            if trailer_mark(run).encode() not in tail:
+                blobs.append(_CONTAINER, name, trailer(run).encode(), position=state.size)
+        except PreconditionFailed:
+            continue
+        blobs.set_metadata(_CONTAINER, name, {_COMPLETE: complete_value(run.status)})
         return
-    if any(key.lower() == _COMPLETE.lower() for key in state.metadata):
-        return
-    tail = blobs.read(_CONTAINER, name, offset=max(0, state.size - _TAIL_BYTES)) if state.size else b""
-    if trailer_mark(run).encode() not in tail:
-        blobs.append(_CONTAINER, name, trailer(run).encode())
-    blobs.set_metadata(_CONTAINER, name, {_COMPLETE: complete_value(run.status)})
+    raise Unavailable(f"The log of {run.id} does not hold still.")
 
 
 def reading_url(shop: Workshop, run: Run) -> str:

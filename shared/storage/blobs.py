@@ -54,10 +54,11 @@ class Blobs:
                 content_settings=content, match_condition=MatchConditions.IfMissing
             )
 
-    def append(self, container: str, name: str, data: bytes) -> None:
-        """Add to the end of an append blob."""
+    def append(self, container: str, name: str, data: bytes, *, position: int | None = None) -> None:
+        """Add to the end of an append blob; with `position`, raises PreconditionFailed unless that is where it ends."""
+        condition = {} if position is None else {"appendpos_condition": position}
         with storage_faults(f"Blob {name}"):
-            self._blob(container, name).append_block(data, length=len(data))
+            self._blob(container, name).append_block(data, length=len(data), **condition)
 
     def set_metadata(self, container: str, name: str, metadata: Mapping[str, str]) -> None:
         """Replace a blob's metadata."""

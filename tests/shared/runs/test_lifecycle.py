@@ -16,10 +16,12 @@ from shared.runs.causes import Cause, CauseKind
 from shared.runs.claim import Gone, Superseded, heartbeat, login, look_for_work, report
 from shared.runs.dispatch import dispatch
 from shared.runs.listing import list_runs, parse_page
+from shared.runs.logs import complete_log
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.submit import Origin, submit
 from shared.runs.upkeep import keep_warm, purge, sweep_groups
+from shared.storage import Blobs
 
 if TYPE_CHECKING:
     from tests.shared.runs.conftest import Hands
@@ -323,6 +325,29 @@ def test_an_end_that_was_cut_off_is_completed(hands: "Hands") -> None:
     assert hands.complete(run) == "successful"
     assert hands.groups.running == {}
     assert list(hands.shop.store.active(hands.partition)) == []
+
+
+def test_two_that_end_a_log_at_the_same_time_write_one_last_line(
+    hands: "Hands", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = hands.submit("k1")
+
+    def end(current: Run) -> Run:
+        return current.moved(Status.SUCCEEDED, hands.now[0], finished=hands.now[0])
+
+    ended = hands.shop.store.change(run.registry, run.id, end)
+    assert ended is not None
+    append, others = Blobs.append, iter([ended])
+
+    def late(blobs: Blobs, container: str, name: str, data: bytes, *, position: int | None = None) -> None:
+        for other in others:
+            complete_log(hands.shop, other)
+        append(blobs, container, name, data, position=position)
+
+    monkeypatch.setattr(Blobs, "append", late)
+    complete_log(hands.shop, ended)
+    assert hands.log(run).count("Run ID:") == 1
+    assert hands.complete(run) == "successful"
 
 
 def test_a_group_whose_run_ended_is_told_to_leave(hands: "Hands") -> None:
