@@ -100,6 +100,10 @@ class GroupPool:
         """Whether a run could be given a group that waits."""
         return any(group.agent_pool == agent_pool and _may_be_given(group) for group in self.groups(registry))
 
+    def room(self) -> int:
+        """Answer how many groups may be created now."""
+        return self._groups.room()
+
     def rest(self, regions: Sequence[str]) -> Rest | None:
         """Answer why, and until when, Azure is asked for no group in any of these regions."""
         return self._groups.rest(regions)

@@ -10,6 +10,7 @@ Partition `.creations` of the `groups` table: `made`, and `rest-` + region.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from shared.clock import Clock
@@ -34,6 +35,11 @@ class Ration:
 
     per_5_minutes: int = 100
     per_hour: int = 300
+
+    def room(self, made: Sequence[float], now: float) -> int:
+        """Answer how many groups may be created now. Pure."""
+        lately = sum(moment > now - 300 for moment in made)
+        return max(0, min(self.per_5_minutes - lately, self.per_hour - sum(moment > now - _HOUR for moment in made)))
 
     def refusal(self, made: Sequence[float], now: float) -> tuple[float, str] | None:
         """Answer until when, and why, no group may be created; None when one may. Pure.
@@ -77,6 +83,12 @@ class RationedGroups:
         self._table = table
         self._ration = ration
         self._clock = clock
+        self._one_at_a_time = Lock()
+        # threads of one instance need not meet at the row
+
+    def room(self) -> int:
+        """Answer how many groups may be created now, if Azure has room."""
+        return self._ration.room(_moments(self._table.find(_PARTITION, _MADE)), self._clock().timestamp())
 
     def rest(self, regions: Sequence[str]) -> Rest | None:
         """Answer why, and until when, none of the regions is asked for a group; None when one may be."""
@@ -94,7 +106,8 @@ class RationedGroups:
             if region in resting:
                 refused.append(resting[region])
                 continue
-            self._spend()
+            with self._one_at_a_time:
+                self._spend()
             try:
                 self._groups.start(replace(request, location=region, others=()))
             except Throttled as error:

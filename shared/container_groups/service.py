@@ -14,6 +14,7 @@ from shared.identity import app_identity
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
     from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
 NO_ROOM = "NoRoom"
@@ -57,10 +58,14 @@ class Groups(Protocol):
 
 
 class ContainerGroups:
-    """The builders' container groups. Every call is one request; nothing waits for a group to be ready."""
+    """The builders' container groups. Every call is one request; nothing waits for a group to be ready.
 
-    def __init__(self, settings: Settings) -> None:
+    They are asked for with the app's own identity unless a credential is given.
+    """
+
+    def __init__(self, settings: Settings, credential: "TokenCredential | None" = None) -> None:
         self._settings = settings
+        self._credential = credential
         _, _, self._subscription, _, self._resource_group = settings.builder_resource_group.split("/")
 
     def start(self, request: GroupRequest) -> None:
@@ -108,7 +113,7 @@ class ContainerGroups:
         )
 
         return ContainerInstanceManagementClient(
-            app_identity(self._settings),
+            self._credential or app_identity(self._settings),
             self._subscription,
             base_url=self._settings.resource_manager,
             credential_scopes=[f"{self._settings.resource_manager_audience}/.default"],

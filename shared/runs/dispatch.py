@@ -5,6 +5,8 @@ queued run with a slot, which the reconciler takes up again under the same group
 """
 
 import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
@@ -18,6 +20,7 @@ from shared.runs.store import FRONT, Active
 MAX_ATTEMPTS = 3
 _MOST_TOLD = 50
 """Runs whose log one dispatch writes to; the others read their place a little later."""
+_SIDE_BY_SIDE = 8
 _LOG = logging.getLogger(__name__)
 
 
@@ -53,18 +56,42 @@ class _Waiting:
 
 
 def _start_first(shop: Workshop, front: list[Active], taken: set[int], limit: int) -> _Waiting:
-    reason = _obstacle(shop, front[0]) if len(taken) < limit else ""
-    for number, active in enumerate(front):
-        if reason or len(taken) >= limit:
-            return _Waiting(front[number:], reason)
+    """Start whoever is next, a few side by side: Azure takes a moment for each."""
+    line = deque(front)
+    if len(taken) >= limit:
+        return _Waiting(front)
+    if reason := _obstacle(shop, front[0]):
+        return _Waiting(front, reason)
+    while line and len(taken) < limit:
+        most = min(_SIDE_BY_SIDE, max(1, shop.pool.room()))
+        chosen = _choose(shop, line, min(most, limit - len(taken)), taken, limit)
+        refusals = [(run, refused) for run, refused in _start_together(shop, chosen) if refused]
+        if refusals:
+            again = [shop.store.find_waiting(run) for run, _ in refusals]
+            line.extendleft(reversed([active for active in again if active]))
+            refused = refusals[0][1]
+            announce(shop, front[0].registry, delay_seconds=refused.retry_after)
+            return _Waiting(list(line), refused.message)
+    return _Waiting(list(line))
+
+
+def _choose(shop: Workshop, line: deque[Active], most: int, taken: set[int], limit: int) -> list[tuple[Run, Active]]:
+    """Take the next few out of the line and give each a place."""
+    chosen: list[tuple[Run, Active]] = []
+    while line and len(taken) < limit and len(chosen) < most:
+        active = line.popleft()
         run = _queued(shop, active)
-        held = shop.store.take_slot(active, taken, limit) if run else None
+        held = shop.store.take_slot(active, taken, limit, shop.clock()) if run else None
         if run and held:
-            reason = start(shop, run, held)
-            if reason:
-                again = shop.store.find_waiting(run)
-                return _Waiting([*([again] if again else []), *front[number + 1 :]], reason)
-    return _Waiting([])
+            chosen.append((run, held))
+    return chosen
+
+
+def _start_together(shop: Workshop, chosen: list[tuple[Run, Active]]) -> list[tuple[Run, Throttled | None]]:
+    if len(chosen) <= 1:
+        return [(run, start(shop, run, held)) for run, held in chosen]
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        return list(pool.map(lambda one: (one[0], start(shop, *one)), chosen))
 
 
 def _obstacle(shop: Workshop, first: Active) -> str:
@@ -101,19 +128,18 @@ def _queued(shop: Workshop, active: Active) -> Run | None:
     return run if run.status is Status.QUEUED else None
 
 
-def start(shop: Workshop, run: Run, held: Active) -> str:
+def start(shop: Workshop, run: Run, held: Active) -> Throttled | None:
     """Give a run that has a place a builder, or take the place away again and answer why it must go on waiting."""
     try:
         group, attempt = _group(shop, run)
     except Throttled as error:
         shop.store.leave_slot(held)
-        announce(shop, run.registry, delay_seconds=error.retry_after)
         _LOG.warning("run %s waits: %s", run.id, error.message)
-        return error.message
+        return error
     except Conflict as error:
         _LOG.exception("run %s cannot be started", run.id)
         finish(shop, run.registry, run.id, Ending(Status.ERROR, f"no builder could be started: {error.message}"))
-        return ""
+        return None
 
     def started(current: Run) -> Run | None:
         if current.status is not Status.QUEUED:
@@ -121,7 +147,7 @@ def start(shop: Workshop, run: Run, held: Active) -> str:
         return current.moved(Status.STARTED, shop.clock(), group=group, attempt=attempt)
 
     shop.store.change(run.registry, run.id, started)
-    return ""
+    return None
 
 
 def _group(shop: Workshop, run: Run) -> tuple[str, int]:

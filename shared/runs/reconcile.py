@@ -50,11 +50,17 @@ def _settle(shop: Workshop, active: Active) -> None:
     if run.is_terminal:
         close(shop, run)
     elif run.status is Status.QUEUED and active.has_slot:
-        start(shop, run, active)  # whoever gave it the place got no further
+        _settle_placed(shop, run, active)
     elif run.status is Status.STARTED:
         _settle_started(shop, run, active)
     elif run.status is Status.RUNNING:
         _settle_running(shop, run, active)
+
+
+def _settle_placed(shop: Workshop, run: Run, active: Active) -> None:
+    """Start a run when whoever gave it its place got no further."""
+    if shop.clock() - datetime.fromtimestamp(active.since, UTC) >= LEASE:
+        start(shop, run, active)
 
 
 def _settle_started(shop: Workshop, run: Run, active: Active) -> None:

@@ -42,6 +42,8 @@ class Active:
     lane: str = ""
     """Storage key of the agent pool whose slots the run takes; empty for the registry's own."""
     slot: int = -1
+    since: float = 0.0
+    """When it got its place."""
     lease: float = 0.0
     """When its builder was last heard of."""
     position: int = 0
@@ -72,6 +74,7 @@ class Active:
         return {
             "lane": self.lane,
             "slot": self.slot,
+            "since": self.since,
             "lease": self.lease,
             "position": self.position,
             "turn": self.turn,
@@ -191,7 +194,7 @@ class RunStore:
                 return _active(row)
         return None
 
-    def take_slot(self, waiting: Active, taken: set[int], limit: int) -> Active | None:
+    def take_slot(self, waiting: Active, taken: set[int], limit: int, now: datetime) -> Active | None:
         """Give a run that waits one of `limit` slots, and add it to those known to be taken.
 
         None when all are taken, as `taken` says then, or when somebody else is at this run.
@@ -200,7 +203,7 @@ class RunStore:
             if slot in taken:
                 continue
             taken.add(slot)
-            held = replace(waiting, slot=slot, row=None)
+            held = replace(waiting, slot=slot, since=now.timestamp(), row=None)
             changes: list[Change] = [
                 Delete(waiting.registry, waiting.key, _row(waiting).etag),
                 Insert(held.registry, held.slot_key, {"run": held.run_id}),
@@ -302,6 +305,7 @@ def _active(row: Row) -> Active:
         turn=word,
         lane=str(values["lane"]),
         slot=int(values["slot"]),
+        since=float(values["since"]),
         lease=float(values["lease"]),
         position=int(values["position"]),
         task=str(values["task"]),

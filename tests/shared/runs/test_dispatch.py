@@ -179,11 +179,12 @@ def test_a_crash_between_place_and_start_is_made_good(hands: "Hands") -> None:
     run = hands.submit("k1")
     waiting = hands.shop.store.find_waiting(run)
     assert waiting is not None
-    assert hands.shop.store.take_slot(waiting, set(), 2) is not None
+    assert hands.shop.store.take_slot(waiting, set(), 2, hands.now[0]) is not None
     hands.groups.fault = None
     hands.later(seconds=15)
-    dispatch(hands.shop, hands.partition)
+    reconcile(hands.shop, hands.partition)
     assert hands.get(run).status is Status.QUEUED
+    hands.later(seconds=15)
     reconcile(hands.shop, hands.partition)
     assert hands.get(run).status is Status.STARTED
 
@@ -197,10 +198,10 @@ def test_two_dispatchers_never_give_the_same_place_twice(hands: "Hands") -> None
     assert second
     assert third
     mine, others = set[int](), set[int]()
-    assert store.take_slot(first, mine, 2)
-    assert store.take_slot(first, others, 2) is None
-    assert store.take_slot(second, others, 2)
-    assert store.take_slot(third, mine, 2) is None
+    assert store.take_slot(first, mine, 2, hands.now[0])
+    assert store.take_slot(first, others, 2, hands.now[0]) is None
+    assert store.take_slot(second, others, 2, hands.now[0])
+    assert store.take_slot(third, mine, 2, hands.now[0]) is None
     assert mine == {0, 1}
     assert sorted(active.slot for active in store.placed(hands.partition)) == [0, 1]
 
