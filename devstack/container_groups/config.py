@@ -55,7 +55,9 @@ class Limits(_Settings):
     """What the subscription may do; None is no limit. Changed at run time by `PUT /devstack/limits`.
 
     Azure's own are 100 groups, 100 cores, 100 creations in 5 minutes and 300 in an hour.
-    `fail_starts` makes that many next groups fail to start, `start_delay_seconds` imitates a slow pull.
+    `fail_starts` makes that many next groups fail to start, `start_delay_seconds` imitates a slow pull, and the
+    regions of `full_regions` have no room. With a `time_scale` of 60 an hour of Azure passes in a minute here; all
+    seconds, those of `Retry-After` too, are Azure's.
     """
 
     groups: int | None = Field(default=None, ge=0)
@@ -64,6 +66,8 @@ class Limits(_Settings):
     creates_per_hour: int | None = Field(default=None, ge=0)
     fail_starts: int = Field(default=0, ge=0)
     start_delay_seconds: PositiveFloat | None = None
+    full_regions: tuple[str, ...] = ()
+    time_scale: PositiveFloat = 1.0
 
 
 class Config(_Settings):

@@ -5,6 +5,7 @@
     ├── Unauthenticated    401  no token, or one that does not hold
     ├── NotFound           404  no such container group, container, operation or address
     ├── QuotaReached       409  more groups or cores than the limit in force
+    ├── NoRoom             409  the region has none for now
     ├── Throttled          429  more creations than the limit in force; `retry_after` in seconds
     └── Unavailable        503  the issuer of the callers' tokens does not answer
 
@@ -51,6 +52,13 @@ class QuotaReached(ArmError):
 
     status = 409
     code = "ContainerGroupQuotaReached"
+
+
+class NoRoom(ArmError):
+    """The region cannot hold the group at this moment; another one may."""
+
+    status = 409
+    code = "ServiceUnavailable"
 
 
 class Throttled(ArmError):

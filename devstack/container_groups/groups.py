@@ -198,7 +198,7 @@ class ContainerGroups:
 
     async def _start(self, files: GroupFiles, record: Record) -> ShimProcess | None:
         if self.quota.limits.start_delay_seconds:
-            await asyncio.sleep(self.quota.limits.start_delay_seconds)
+            await asyncio.sleep(self.quota.limits.start_delay_seconds / self.quota.limits.time_scale)
         if record.image not in self.images or self.quota.take_failure():
             self._save_failure(files, f"Failed to pull image '{record.image}'.")
             return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from devstack.container_groups.config import Limits
-from devstack.container_groups.errors import QuotaReached, Throttled
+from devstack.container_groups.errors import NoRoom, QuotaReached, Throttled
 
 _FIVE_MINUTES = 300.0
 _HOUR = 3600.0
@@ -14,17 +14,19 @@ _KIND = "Microsoft.ContainerInstance/containerGroups"
 
 @dataclass
 class Quota:
-    """Decides whether one more group may be made. `clock` gives monotonic seconds."""
+    """Decides whether one more group may be made. `clock` gives monotonic seconds, which `time_scale` multiplies."""
 
     limits: Limits
     clock: Callable[[], float]
     _creations: deque[float] = field(default_factory=deque)
 
     def admit(self, *, location: str, groups: int, cores: float, more_cores: float) -> None:
-        """Count a creation beside `groups` that hold `cores`, or raise `QuotaReached` or `Throttled`."""
+        """Count a creation beside `groups` that hold `cores`, or raise `NoRoom`, `QuotaReached` or `Throttled`."""
+        if location.lower() in self.limits.full_regions:
+            raise NoRoom(f"The requested resource is not available in the location '{location}' at this moment.")
         self._check("ContainerGroups", location, self.limits.groups, groups, 1)
         self._check("StandardCores", location, self.limits.cores, cores, more_cores)
-        now = self.clock()
+        now = self.clock() * self.limits.time_scale
         while self._creations and self._creations[0] <= now - _HOUR:
             self._creations.popleft()
         self._check_rate(self.limits.creates_per_5_minutes, _FIVE_MINUTES, now)

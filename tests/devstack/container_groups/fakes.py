@@ -1,87 +1,15 @@
 """A container-group service in this process whose containers are only pretended."""
 
 import asyncio
-import signal
-import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, override
+from typing import Any, Self
 
 import httpx
 
 from devstack.container_groups.app import App
-from devstack.container_groups.bundle import Machine
-from devstack.container_groups.config import RESOLVER, Image, Limits
-from devstack.container_groups.groups import ContainerGroups
-from devstack.container_groups.orders import Exit, Order, Reply, ShimIdentity, Started
-from devstack.container_groups.quota import Quota
-from devstack.container_groups.shim.network import NetworkPlan
-from devstack.container_groups.shims import Lease, ShimProcess, Shims
-from devstack.container_groups.state import StateDirectory
+from devstack.container_groups.pretended import PretendedShims, pretended_groups
 from devstack.container_groups.tokens import TokenCheck
-
-TIME = "2026-01-02T03:04:05.000Z"
-
-
-@dataclass(frozen=True)
-class FakeProcess(ShimProcess):
-    """A process that ends when it is told to."""
-
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    orders: list[Order] = field(default_factory=list)
-
-    @override
-    def signal(self, number: signal.Signals) -> None:
-        self.end(137, "Error")
-
-    def end(self, code: int, reason: str) -> None:
-        for order in self.orders:
-            Exit(code, reason, TIME, TIME).save(Path(order.directory) / "exit.json")
-        self.ended.set()
-
-    @override
-    async def gone(self) -> None:
-        await self.ended.wait()
-
-    @override
-    def close(self) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class FakeLease(Lease):
-    """Writes what a shim writes."""
-
-    process: FakeProcess
-
-    @override
-    async def run(self, order: Order) -> Reply:
-        self.channel.close()
-        self.process.orders.append(order)
-        Started(TIME).save(Path(order.directory) / "started.json")
-        return Reply()
-
-
-@dataclass
-class FakeShims(Shims):
-    """Hands out fake processes and remembers them."""
-
-    made: list[FakeProcess] = field(default_factory=list)
-
-    @override
-    def warm(self) -> None:
-        pass
-
-    @override
-    def take(self) -> Lease:
-        process = FakeProcess(ShimIdentity(1, 1), -1)
-        self.made.append(process)
-        return FakeLease(process, socket.socket())
-
-    @override
-    async def close(self) -> None:
-        pass
 
 
 class Service:
@@ -89,15 +17,9 @@ class Service:
 
     def __init__(self, folder: Path, *, check: TokenCheck | None = None, clock: float = 0.0) -> None:
         self.now = clock
-        self.shims = FakeShims(NetworkPlan((), {}, RESOLVER), folder / "shims.log")
-        self.groups = ContainerGroups(
-            state=StateDirectory(folder),
-            images={"img": Image(lower=(folder,), command=("/start",))},
-            hosts={},
-            machine=Machine(frozenset(), 1024, ()),
-            shims=self.shims,
-            quota=Quota(Limits(), lambda: self.now),
-        )
+        self.groups = pretended_groups(folder, "img", lambda: self.now)
+        assert isinstance(self.groups.shims, PretendedShims)
+        self.shims = self.groups.shims
         transport = httpx.ASGITransport(app=App(self.groups, check))
         self.client = httpx.AsyncClient(transport=transport, base_url="https://aci.test", params={"api-version": "1"})
 

@@ -12,8 +12,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from devstack.container_groups.pretended import TIME
 from devstack.container_groups.tokens import TokenCheck
-from tests.devstack.container_groups.fakes import TIME, Service
+from tests.devstack.container_groups.fakes import Service
 
 SCOPE = "/subscriptions/S1/resourceGroups/builders/providers/Microsoft.ContainerInstance/containerGroups"
 RUN = f"{SCOPE}/Run1"

@@ -1,7 +1,7 @@
 import pytest
 
 from devstack.container_groups.config import Limits
-from devstack.container_groups.errors import QuotaReached, Throttled
+from devstack.container_groups.errors import NoRoom, QuotaReached, Throttled
 from devstack.container_groups.quota import Quota
 
 
@@ -66,3 +66,22 @@ def test_none_at_all_is_a_limit_too() -> None:
 def test_wished_failures_are_counted_down() -> None:
     quota = Quota(Limits(fail_starts=2), Clock())
     assert [quota.take_failure() for _ in range(3)] == [True, True, False]
+
+
+def test_a_full_region_refuses_and_the_others_do_not() -> None:
+    quota = Quota(Limits(full_regions=("westeurope",)), Clock())
+    with pytest.raises(NoRoom, match="not available in the location 'WestEurope' at this moment"):
+        quota.admit(location="WestEurope", groups=0, cores=0, more_cores=2)
+    admit(quota)
+
+
+def test_time_may_pass_faster_than_it_does() -> None:
+    clock = Clock()
+    quota = Quota(Limits(creates_per_5_minutes=1, time_scale=60), clock)
+    admit(quota)
+    clock.now += 4
+    with pytest.raises(Throttled) as refused:
+        admit(quota)
+    assert refused.value.retry_after == 60
+    clock.now += 1
+    admit(quota)
