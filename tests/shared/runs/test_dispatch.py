@@ -1,6 +1,6 @@
 """Runs that wait: who is started next, what their logs tell, and how little of a long line is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from shared.runs.logs import create_log
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.store import FRONT, RunStore
-from shared.storage import Change, Row
+from shared.storage import Change, Queue, Row
 from shared.triggers.explain import explain_run
 from shared.triggers.scheduler import open_scheduler
 from tests.shared.triggers.conftest import MemoryTable
@@ -172,6 +172,30 @@ def test_what_azure_refuses_is_told_once_with_the_place_and_asked_once(hands: "H
     reconcile(hands.shop, hands.partition)
     assert [hands.get(run).status for run in runs] == [Status.STARTED, Status.STARTED, Status.QUEUED]
     assert all(hands.log(run).count("Azure has no room") == 1 for run in runs)
+
+
+def test_a_refusal_sends_one_message_and_the_rest_after_it_none(hands: "Hands") -> None:
+    hands.shop.settings.__dict__["run_concurrency"] = 10
+    hands.groups.fault = Throttled("Azure asks for a pause.", retry_after=60)
+    for number in range(8):
+        hands.submit(f"k{number}")
+    messages = Messages()
+    shop = replace(hands.shop, storage=replace(hands.shop.storage, dispatch=messages))
+    hands.later(seconds=61)
+    dispatch(shop, hands.partition)
+    dispatch(shop, hands.partition)
+    assert messages.delays == [60]
+
+
+class Messages(Queue):
+    """A queue that remembers when its messages come."""
+
+    def __init__(self) -> None:
+        self.delays: list[int] = []
+
+    def send(self, message: Mapping[str, str], *, delay_seconds: int = 0) -> None:
+        assert message
+        self.delays.append(delay_seconds)
 
 
 def test_a_crash_between_place_and_start_is_made_good(hands: "Hands") -> None:
