@@ -67,7 +67,7 @@ FULL = (300.0, 900.0)
 RECONCILED = 60.0
 """Seconds between two looks of the reconciler; four times as many in an app."""
 PATIENCE = 6 * 3600.0
-THREADS = 6
+THREADS = 8
 
 
 class Clock:
@@ -330,8 +330,10 @@ def measure(given: argparse.Namespace, connection: str, folder: Path) -> None:
         builders, beginnings = Builders(shop, agenda, given.work), Beginnings(clock)
 
         def look() -> None:
-            agenda.later(RECONCILED, look)
-            reconcile(shop, REGISTRY)
+            try:
+                reconcile(shop, REGISTRY)
+            finally:
+                agenda.later(RECONCILED, look)
 
         def fill(regions: tuple[str, ...]) -> None:
             service.quota.limits = limits.model_copy(update={"full_regions": regions})
