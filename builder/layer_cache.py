@@ -18,15 +18,20 @@ from builder.engine.protocol import ImageBuild, TextBuild
 from builder.faults import Fenced, StepFailed, reason
 from builder.shop import Shop
 from shared.errors import LanguageError, SlipwayError
-from shared.grant import DockerBuild, LayerCache, LoginRequest, Platform, RegistryLogin
+from shared.grant import DockerBuild, LayerCache, LayersUse, LoginRequest, Platform, RegistryLogin
 from shared.images.client import perform_async
-from shared.images.distribution import head
+from shared.images.distribution import get, has_blob
 from shared.images.references import Reference
 from shared.language import BuildStep, Plan
 
 WORTH_SECONDS: Final = 5.0
 """A build that takes less is repeated faster than its layers are fetched."""
 _SAVE_SECONDS: Final = 600
+_MARGIN: Final = 5.0
+"""Seconds that are left for the end of a run."""
+_MOST_LAYERS: Final = 1000
+_QUESTIONS: Final = 16
+"""How many layers are asked for at a time."""
 _OWN_WORD: Final = frozenset({"--no-cache", "--cache-from", "--cache-to", "--no-cache-filter"})
 """Flags of a `build` step by which a task says itself what is remembered."""
 _OUTPUTS: Final = frozenset({"--output", "-o", "--push", "--load", "--iidfile", "--metadata-file"})
@@ -66,13 +71,42 @@ def place_of(shop: Shop, request: DockerBuild, tags: tuple[Reference, ...]) -> R
     return place(shop.grant.cache, shop.registry, tags, scope)
 
 
-async def is_there(shop: Shop, cache: Reference, logins: tuple[RegistryLogin, ...]) -> bool:
-    """Tell whether layers have been kept. Whatever the registry answers otherwise is a no."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What lies where layers are kept: the digest there, if any, and whether the registry has all of it."""
+
+    place: Reference
+    digest: str = ""
+    is_whole: bool = False
+
+
+async def look_up(shop: Shop, cache: Reference, logins: tuple[RegistryLogin, ...]) -> Kept:
+    """Tell what has been kept. Whatever the registry answers otherwise is nothing.
+
+    A build that is told of layers which the registry has lost would fail, so each is asked for.
+    """
+    known = session(logins)
     try:
-        await perform_async(shop.http, head(session(logins), cache))
+        manifest = await perform_async(shop.http, get(known, cache))
     except SlipwayError:
-        return False
-    return True
+        return Kept(cache)
+    if len(manifest.layers) > _MOST_LAYERS or manifest.config is None:
+        return Kept(cache, manifest.digest)
+    one_of_few = asyncio.Semaphore(_QUESTIONS)
+
+    async def is_there(digest: str) -> bool:
+        async with one_of_few:
+            try:
+                return await perform_async(shop.http, has_blob(known, cache, digest))
+            except SlipwayError:
+                return False
+
+    digests = dict.fromkeys(layer.digest for layer in (manifest.config, *manifest.layers))
+    if not all(await asyncio.gather(*map(is_there, digests))):
+        shop.log.line(f"The layers that an earlier build has kept in {cache} are not complete and are not used")
+        return Kept(cache, manifest.digest)
+    shop.log.line(f"Using the layers that an earlier build has kept in {cache}")
+    return Kept(cache, manifest.digest, is_whole=True)
 
 
 def place_of_text(shop: Shop, step: BuildStep, dockerfile: str, platform: Platform) -> Reference | None:
@@ -112,36 +146,40 @@ def may_keep(shop: Shop, build: ImageBuild, seconds: float) -> bool:
     return cache is not None and cache.is_writable and not has_secrets and seconds >= WORTH_SECONDS
 
 
-async def keep(shop: Shop, build: ImageBuild, cache: Reference) -> None:
-    """Keep the layers of a build, its intermediate stages included. Raises Fenced alone."""
+async def keep(shop: Shop, build: ImageBuild, kept: Kept) -> None:
+    """Keep the layers of a build, its intermediate stages included, replacing what lies there. Raises Fenced alone."""
 
     async def save(logins: tuple[RegistryLogin, ...]) -> None:
-        await shop.engine.save_cache(build, cache, logins)
+        await shop.engine.save_cache(build, kept.place, logins)
 
-    await _keep(shop, cache, build.logins, save)
+    await _keep(shop, kept, (build.logins, shop.deadline), save)
 
 
-async def keep_text(shop: Shop, build: TextBuild, cache: Reference) -> None:
-    """Keep those of a `build` step. Raises Fenced alone."""
+async def keep_text(shop: Shop, build: TextBuild, kept: Kept, deadline: float) -> None:
+    """Keep those of a `build` step that must end by `deadline`, a time of the running loop. Raises Fenced alone."""
 
     async def save(logins: tuple[RegistryLogin, ...]) -> None:
-        again = replace(build, cache=None, keeps=cache, logins=logins)
+        again = replace(build, cache=None, keeps=kept.place, logins=logins)
         if status := await shop.engine.containers.build(again, lambda _: None):
             raise StepFailed(f"exit status {status}")
 
-    await _keep(shop, cache, build.logins, save)
+    await _keep(shop, kept, (build.logins, min(deadline, shop.deadline)), save)
 
 
 async def _keep(
     shop: Shop,
-    cache: Reference,
-    known: tuple[RegistryLogin, ...],
+    kept: Kept,
+    means: tuple[tuple[RegistryLogin, ...], float],
     save: Callable[[tuple[RegistryLogin, ...]], Awaitable[None]],
 ) -> None:
+    """Keep layers with the logins and by the deadline of `means`: a run that has pushed must not end as timed out."""
+    (known, deadline), cache = means, kept.place
     shop.log.line(f"Keeping the layers of this build in {cache}")
-    request = LoginRequest(pull=(cache.repository,), push=(cache.repository,))
+    use = LayersUse(repository=cache.repository, tag=cache.tag or "", replaced=kept.digest)
+    request = LoginRequest(pull=(cache.repository,), push=(cache.repository,), layers=use)
+    now = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(_SAVE_SECONDS):
+        async with asyncio.timeout_at(min(now + _SAVE_SECONDS, deadline - _MARGIN)):
             login = await shop.login(request, quiet=True)
             await save((*(one for one in known if one.registry != shop.registry), login))
     except TimeoutError:

@@ -139,7 +139,9 @@ class _Execution:
         private = tools.paths.private
         means = Means(tools.http, private, private / BUNDLE, self._link.login)
         context = await self._context(means)
-        shop = Shop(self._grant, tools.engine, self._link, tools.http, self._log, tools.paths.home, means)
+        shop = Shop(
+            self._grant, tools.engine, self._link, tools.http, self._log, tools.paths.home, means, self._deadline
+        )
         if work.docker_build:
             return await docker_build(shop, work.docker_build, context)
         return await run_task(shop, context)

@@ -11,7 +11,7 @@ from builder.log import RunLog
 from builder.shop import Shop
 from shared.dockerfile import Bases, Dockerfile, parse, resolve
 from shared.errors import NotFound
-from shared.grant import LoginRequest, Platform, RegistryLogin
+from shared.grant import LayersUse, LoginRequest, Platform, RegistryLogin
 from shared.images.references import Reference
 
 _DOCKERFILE_LIMIT: Final = 4 * 1024**2
@@ -29,8 +29,8 @@ class Subject:
     logins: tuple[RegistryLogin, ...] = ()
     publishes: tuple[str, ...] = ()
     """Repositories of the run's registry that the build itself may write to, such as its cache."""
-    reads: tuple[str, ...] = ()
-    """Further ones that it may read."""
+    layers: Reference | None = None
+    """Where layers of earlier builds may lie, which it may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,11 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
     bases = resolve(dockerfile, dict(subject.arguments), subject.target, subject.platform)
     logins = subject.logins
     own = own_repositories(bases, shop.registry)
-    if own or subject.reads:
-        pull = tuple(dict.fromkeys((*own, *subject.publishes, *subject.reads)))
-        request = LoginRequest(pull=pull, push=subject.publishes)
+    reads = (subject.layers.repository,) if subject.layers else ()
+    if own or reads:
+        pull = tuple(dict.fromkeys((*own, *subject.publishes, *reads)))
+        use = LayersUse(repository=subject.layers.repository, tag=subject.layers.tag or "") if subject.layers else None
+        request = LoginRequest(pull=pull, push=subject.publishes, layers=use)
         logins = (*logins, await shop.login(request, quiet=quiet))
     found = await pinned(shop.http, session(logins), dockerfile, bases, subject.platform)
     return Scanned(

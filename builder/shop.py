@@ -31,6 +31,8 @@ class Shop:
     log: RunLog
     home: Path
     means: Means
+    deadline: float
+    """When the run must have ended, in the time of the running loop."""
 
     @property
     def registry(self) -> str:

@@ -11,7 +11,7 @@ from builder.contexts.source import Context
 from builder.dependencies import block, dependencies
 from builder.engine.protocol import ImageBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
-from builder.layer_cache import is_there, keep, may_keep, place_of
+from builder.layer_cache import Kept, keep, look_up, may_keep, place_of
 from builder.log import RunLog
 from builder.publish import image, published, push
 from builder.scan import Scanned, Subject, scan
@@ -64,7 +64,7 @@ class _Prepared:
 
     build: ImageBuild
     scanned: Scanned
-    cache: Reference | None
+    kept: Kept | None
 
 
 async def docker_build(shop: Shop, request: DockerBuild, context: Context) -> Made:
@@ -83,8 +83,8 @@ async def docker_build(shop: Shop, request: DockerBuild, context: Context) -> Ma
         push_step = _Step(shop.log, "push", _PUSH_SECONDS)
         push_step.begin()
         images = await push_step.run(_push(shop, tags, digest))
-        if prepared.cache and may_keep(shop, prepared.build, build.took):
-            await keep(shop, prepared.build, prepared.cache)
+        if prepared.kept and may_keep(shop, prepared.build, build.took):
+            await keep(shop, prepared.build, prepared.kept)
     found = dependencies(images, prepared.scanned.bases, prepared.scanned.digests, context.commit)
     _sum_up(shop.log, build, push_step, found)
     return Made(images if push_step else (), found)
@@ -121,15 +121,13 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         platform=grant.platform,
         target=request.target,
         logins=grant.logins,
-        reads=(cache.repository,) if cache else (),
+        layers=cache,
     )
     scanned = await scan(shop, subject)
     log.line("Successfully scanned dependencies")
     if why := await shop.engine.emulate(grant.platform):
         log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
-    kept = cache if cache and await is_there(shop, cache, scanned.logins) else None
-    if kept:
-        log.line(f"Using the layers that an earlier build has kept in {kept}")
+    kept = await look_up(shop, cache, scanned.logins) if cache else None
     build = ImageBuild(
         context=context.root,
         dockerfile=scanned.text,
@@ -140,9 +138,9 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         platform=grant.platform,
         no_cache=request.no_cache,
         logins=scanned.logins,
-        cache=kept,
+        cache=kept.place if kept and kept.is_whole else None,
     )
-    return _Prepared(build, scanned, cache)
+    return _Prepared(build, scanned, kept)
 
 
 def _arguments(request: DockerBuild, grant: Grant) -> tuple[NamedValue, ...]:

@@ -3,9 +3,13 @@
 import logging
 
 import azure.functions as func
+import httpx
 
 from functions._services import services
+from shared.access.callers import trust
 from shared.errors import SlipwayError
+from shared.images.logins import LoginIssuer
+from shared.runs.kept_layers import LayerSweeper
 from shared.runs.reconcile import reconcile
 from shared.runs.upkeep import keep_warm, purge, sweep_groups
 
@@ -39,3 +43,16 @@ def upkeep_purge(timer: func.TimerRequest) -> None:
     known = services()
     for registry in known.settings.registries:
         purge(known.shop, registry.name.lower())
+
+
+@blueprint.function_name("upkeep_layers")
+@blueprint.timer_trigger(arg_name="timer", schedule="0 47 3 * * *", use_monitor=True)
+def upkeep_layers(timer: func.TimerRequest) -> None:
+    """Delete layers that builds have kept and nobody reads any more."""
+    del timer
+    known = services()
+    with httpx.Client(verify=trust(known.settings), follow_redirects=False, trust_env=False) as client:
+        sweeper = LayerSweeper(known.shop, client, LoginIssuer(known.settings).deleting)
+        for registry in known.settings.registries:
+            deleted = sweeper.sweep(registry.name.lower())
+            _LOG.info("registry %s: %d manifests of kept layers deleted", registry.name, deleted)

@@ -188,6 +188,14 @@ class Verdict(Message):
     reason: str
 
 
+class LayersUse(Message):
+    """Kept layers that the login is for: where they lie, and the digest that is put aside when they are kept anew."""
+
+    repository: str = Field(max_length=255)
+    tag: str = Field(pattern="^cache-[0-9a-f]{16}$")
+    replaced: str = Field(default="", pattern="^(sha256:[0-9a-f]{64})?$")
+
+
 class LoginRequest(Message):
     """Ask for a token for the run's own registry.
 
@@ -197,6 +205,7 @@ class LoginRequest(Message):
 
     pull: tuple[str, ...] = ()
     push: tuple[str, ...] = ()
+    layers: LayersUse | None = None
 
 
 class SecretReference(Message):

@@ -180,6 +180,8 @@ class Settings(BaseModel):
     )
     """Repository of the layers that builds keep for later ones. `{repository}` stands for that of the image; empty
     for a deployment that keeps none."""
+    cache_days: int = Field(default=30, alias="SLIPWAY_CACHE_DAYS", ge=0, le=3650)
+    """Days after whose last use kept layers are deleted; 0 for never."""
     signing_key: str = Field(default="", alias="SLIPWAY_SIGNING_KEY")
     """Address of the key vault's key (`https://<vault>/keys/<name>`) that signs the provenance of images."""
     signing_key_file: Path | None = Field(default=None, alias="SLIPWAY_SIGNING_KEY_FILE")

@@ -12,7 +12,7 @@ from builder.contexts.choose import source_of
 from builder.contexts.source import Context
 from builder.engine.protocol import REMOTE, TextBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
-from builder.layer_cache import is_there, keep_text, may_keep_text, place_of_text
+from builder.layer_cache import keep_text, look_up, may_keep_text, place_of_text
 from builder.scan import Scanned, Subject, scan
 from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
@@ -49,9 +49,7 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
         for platform in _platforms(step, room.shop.grant.platform):
             if why := await room.shop.engine.emulate(platform):
                 room.log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
-        kept = cache if cache and await is_there(room.shop, cache, scanned.logins) else None
-        if kept:
-            room.log.line(f"Using the layers that an earlier build has kept in {kept}")
+        kept = await look_up(room.shop, cache, scanned.logins) if cache else None
         build = TextBuild(
             text=place.text,
             directory=place.directory,
@@ -61,15 +59,15 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
             volume_mounts=step.volume_mounts,
             logins=scanned.logins,
             context=place.fetched,
-            cache=kept,
+            cache=kept.place if kept and kept.is_whole else None,
         )
         attempts = Attempts(
             retries=step.retries, delay=step.retry_delay, only_on=step.retry_on_errors, repeat=step.repeat
         )
         began = time.monotonic()
         await attempt_all(room.log, step.id, lambda write: room.containers.build(build, write), attempts, deadline)
-        if cache and may_keep_text(room.shop, room.plan, step, time.monotonic() - began):
-            await keep_text(room.shop, build, cache)
+        if kept and may_keep_text(room.shop, room.plan, step, time.monotonic() - began):
+            await keep_text(room.shop, build, kept, deadline)
 
 
 async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scanned, Reference | None]:
@@ -80,8 +78,7 @@ async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scan
             place = place_of(step, room.context.root) if local else await _fetched(room, step, private)
             subject = _subject(room, step, place)
             cache = place_of_text(room.shop, step, place.dockerfile, subject.platform)
-            reads = (cache.repository,) if cache else ()
-            scanned = await scan(room.shop, replace(subject, reads=reads), quiet=True)
+            scanned = await scan(room.shop, replace(subject, layers=cache), quiet=True)
     except (Fenced, EngineUnavailable):
         raise
     except TimeoutError:

@@ -9,10 +9,11 @@ from infra.checker.findings import Finding, Tree
 from infra.checker.modules import called
 
 KNOWN_ROLES = {
+    "c2f4ef07-c644-48eb-af81-4b1b4947fb11": "AcrDelete",
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",
     "8311e382-0749-4cb8-b61a-304f252e45ec": "AcrPush",
     "5d977122-f97e-4b4d-a52f-6b43003ddb4d": "Azure Container Instances Contributor Role",
-    "2a1e307c-b015-4ebd-883e-5b7698a07328": "Container Registry Repository Writer",
+    "2efddaa5-3f1f-4df3-97df-af3f13818f4c": "Container Registry Repository Contributor",
     "b93aa761-3e63-49ed-ac28-beffa264f7ac": "Container Registry Repository Reader",
     "12338af0-0e69-4776-bea7-57ae8d297424": "Key Vault Crypto User",
     "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",

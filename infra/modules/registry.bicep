@@ -1,16 +1,16 @@
-// One registry that the deployment serves, wherever it lies: the app may push and pull there.
+// One registry that the deployment serves, wherever it lies: the app may push and pull there, and delete old layers.
 
 @description('Name of a registry in this resource group.')
 param name string
 
-@description('Whether the registry gives rights by repository (ABAC), where the role AcrPush has no effect.')
+@description('Whether the registry gives rights by repository (ABAC), where the roles AcrPush and AcrDelete have no effect.')
 param rightsByRepository bool
 
 @description('Principal of the app, in whose name builders get their logins.')
 param appPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
-var role = rightsByRepository ? roles.containerRegistryRepositoryWriter : roles.acrPush
+var role = rightsByRepository ? roles.containerRegistryRepositoryContributor : roles.acrPush
 
 resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' existing = {
   name: name
@@ -23,6 +23,16 @@ resource appPushes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+  }
+}
+
+resource appDeletes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!rightsByRepository) {
+  name: guid(registry.id, appPrincipalId, roles.acrDelete)
+  scope: registry
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.acrDelete)
   }
 }
 

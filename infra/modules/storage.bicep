@@ -41,6 +41,7 @@ var tableNames = [
   'taskdeps'
   'pending'
   'watches'
+  'layers'
 ]
 var appRoles = [roles.storageBlobDataOwner, roles.storageQueueDataContributor, roles.storageTableDataContributor]
 

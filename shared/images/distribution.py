@@ -119,6 +119,14 @@ def blob(session: Session, reference: Reference, digest: str, limit: int) -> Exc
     return response.body
 
 
+def has_blob(session: Session, reference: Reference, digest: str) -> Exchange[bool]:
+    """Tell whether the reference's repository has a blob."""
+    check_digest(digest, of=digest)
+    url = f"{repository_url(session, reference)}/blobs/{digest}"
+    response = yield from _read(session, Request("HEAD", url, subject(reference)), reference)
+    return response.status == HTTPStatus.OK
+
+
 def delete(session: Session, reference: Reference) -> Exchange[None]:
     """Delete the manifest of the reference's digest, and with it every tag that points there."""
     if reference.digest is None:

@@ -20,7 +20,7 @@ from shared.identity import app_identity
 from shared.settings import RegistrySettings, Settings
 
 _REFRESH_AGAIN = timedelta(minutes=20)
-_SCOPE_PULL, _SCOPE_PUSH = "pull", "pull,push"
+_SCOPE_PULL, _SCOPE_PUSH, _SCOPE_DELETE = "pull", "pull,push", "pull,delete"
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _DEFAULT_LIFE = timedelta(minutes=5)
 
@@ -41,9 +41,12 @@ class LoginIssuer:
 
         Raises Forbidden when the registry refuses the app, Unavailable when it does not answer.
         """
-        realm, service = self._realm(registry)
         scopes = [f"repository:{name}:{_SCOPE_PUSH}" for name in push]
         scopes += [f"repository:{name}:{_SCOPE_PULL}" for name in pull if name not in push]
+        return self._issued(registry, scopes)
+
+    def _issued(self, registry: RegistrySettings, scopes: list[str]) -> RegistryLogin:
+        realm, service = self._realm(registry)
         form = {
             "grant_type": "refresh_token",
             "service": service,
@@ -55,6 +58,10 @@ class LoginIssuer:
         return RegistryLogin(
             registry=registry.login_server, token=str(answer["access_token"]), expires=datetime.now(UTC) + life
         )
+
+    def deleting(self, registry: RegistrySettings, repository: str) -> RegistryLogin:
+        """Answer a token for reading and deleting in one repository of a registry; raises as a call does."""
+        return self._issued(registry, [f"repository:{repository}:{_SCOPE_DELETE}"])
 
     def _realm(self, registry: RegistrySettings) -> tuple[str, str]:
         known = self._realms.get(registry.login_server)

@@ -42,6 +42,7 @@ class _Body(BaseModel):
     media_type: str = ""
     manifests: tuple[Descriptor, ...] = ()
     layers: tuple[Descriptor, ...] = ()
+    config: Descriptor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Head:
 class Manifest:
     """A manifest or index with the exact bytes that its digest is of.
 
-    An index has `entries`, its images; an image or artifact has `layers`.
+    An index has `entries`, its images; an image or artifact has `layers` and a `config`.
     """
 
     digest: str
@@ -70,6 +71,7 @@ class Manifest:
     body: bytes = field(repr=False)
     entries: tuple[Descriptor, ...] = ()
     layers: tuple[Descriptor, ...] = ()
+    config: Descriptor | None = None
 
     @classmethod
     def read(cls, body: bytes, media_type: str, digest: str | None, *, of: str) -> "Manifest":
@@ -85,7 +87,7 @@ class Manifest:
             content = _Body.model_validate_json(body)
         except ValidationError:
             raise Unavailable(f"The manifest of {of} is not one: its JSON cannot be read.") from None
-        return cls(actual, media_type or content.media_type, body, content.manifests, content.layers)
+        return cls(actual, media_type or content.media_type, body, content.manifests, content.layers, content.config)
 
     @property
     def is_index(self) -> bool:

@@ -34,6 +34,7 @@ from shared.runs.context import Workshop
 from shared.runs.dispatch import dispatch
 from shared.runs.finish import Ending, finish
 from shared.runs.given_logins import read_logins
+from shared.runs.kept_layers import KeptLayers
 from shared.runs.layer_cache import layer_cache, may_write, readable
 from shared.runs.logs import log_size, writing_url
 from shared.runs.model import Run, Status
@@ -182,6 +183,8 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     foreign = sorted(name for name in set(request.push) if not may_write(shop, run, name))
     if foreign:
         raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
+    if request.layers and request.layers.repository in {*request.pull, *request.push}:
+        KeptLayers(shop.storage.layers).note(run.registry, request.layers, shop.clock().date())
     return shop.issue_login(registry, request.pull, request.push)
 
 

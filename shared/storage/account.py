@@ -30,6 +30,7 @@ TABLES = (
     "taskdeps",
     "pending",
     "watches",
+    "layers",
 )
 CONTAINERS = ("sources", "logs", "requests", "results", "signing-keys")
 QUEUES = ("dispatch", "git-deliveries", "registry-events", "base-images", "provenance")
@@ -54,6 +55,7 @@ class Storage:
     dependencies: Table
     pending: Table
     watches: Table
+    layers: Table
     blobs: Blobs
     dispatch: Queue
     git_deliveries: Queue
@@ -88,6 +90,7 @@ def open_storage(settings: Settings) -> Storage:
         dependencies=Table(tables.get_table_client("taskdeps")),
         pending=Table(tables.get_table_client("pending")),
         watches=Table(tables.get_table_client("watches")),
+        layers=Table(tables.get_table_client("layers")),
         blobs=room,
         dispatch=_queue(queues, "dispatch"),
         git_deliveries=_queue(queues, "git-deliveries"),

@@ -57,6 +57,9 @@ class World:
     result: bytes | None = None
     reports: list[Report] = field(default_factory=list)
     manifests: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    """Manifests that the registry has whole, by `repository:tag`, and below its blobs."""
+    blobs: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -164,14 +167,17 @@ class World:
         return httpx.Response(201)
 
     def _manifest(self, request: httpx.Request) -> httpx.Response:
+        if "/blobs/" in request.url.path:
+            return _streamed(200 if request.url.path.rpartition("/")[2] in self.blobs else 404)
         name = request.url.path.removeprefix("/v2/").replace("/manifests/", ":")
+        body = self.bodies.get(name, b"") if request.method == "GET" else b""
         digest = self.manifests.get(name)
         if digest is None and request.url.netloc.decode() == REGISTRY and self.engine.built:
             digest = self.engine.digest(self.engine.built[-1])
         if digest is None:
             return _streamed(404)
         media_type = "application/vnd.oci.image.manifest.v1+json"
-        return _streamed(200, headers={"Docker-Content-Digest": digest, "Content-Type": media_type})
+        return _streamed(200, body, headers={"Docker-Content-Digest": digest, "Content-Type": media_type})
 
 
 def _streamed(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> httpx.Response:

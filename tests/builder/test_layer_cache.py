@@ -1,6 +1,8 @@
 """Layers of earlier builds: when they are read, when they are kept, and that they never fail a run."""
 
 import asyncio
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 REGISTRY = "localreg.example:7455"
 SCOPE = Scope("Dockerfile", "", "linux/amd64")
 KEPT = Reference(REGISTRY, "shop/hello", SCOPE.tag)
-DIGEST = "sha256:" + "c" * 64
+BLOBS = tuple("sha256:" + letter * 64 for letter in "abc")
+MANIFEST = json.dumps(
+    {"config": {"digest": BLOBS[0]}, "layers": [{"digest": BLOBS[1]}, {"digest": BLOBS[2]}, {"digest": BLOBS[1]}]}
+).encode()
+DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +42,9 @@ def build(world: "World", *, is_writable: bool = True, repository: str = "{repos
 
 def is_known(world: "World") -> None:
     """Have layers been kept before."""
-    world.manifests[f"{KEPT.repository}:{KEPT.tag}"] = DIGEST
+    name = f"{KEPT.repository}:{KEPT.tag}"
+    world.manifests[name], world.bodies[name] = DIGEST, MANIFEST
+    world.blobs |= set(BLOBS)
 
 
 def test_the_first_build_keeps_its_layers_beside_the_image_after_the_push(world: "World") -> None:
@@ -44,8 +52,9 @@ def test_the_first_build_keeps_its_layers_beside_the_image_after_the_push(world:
     assert world.engine.built[0].cache is None
     ((kept, where, logins),) = world.engine.kept
     assert (kept, where) == (world.engine.built[0], KEPT)
-    assert world.logins[0] == {"pull": ["shop/hello"], "push": []}
-    assert world.logins[-1] == {"pull": ["shop/hello"], "push": ["shop/hello"]}
+    use = {"repository": KEPT.repository, "tag": KEPT.tag, "replaced": ""}
+    assert world.logins[0] == {"pull": ["shop/hello"], "push": [], "layers": use}
+    assert world.logins[-1] == {"pull": ["shop/hello"], "push": ["shop/hello"], "layers": use}
     assert [login.token for login in logins] == [f"registry-token-{len(world.logins)}"]
     assert world.text.index("Successfully pushed image") < world.text.index("Keeping the layers of this build in")
 
@@ -55,6 +64,39 @@ def test_a_later_build_reads_them(world: "World") -> None:
     build(world)
     assert world.engine.built[0].cache == KEPT
     assert f"Using the layers that an earlier build has kept in {KEPT}" in world.text
+    assert world.logins[-1]["layers"]["replaced"] == DIGEST
+
+
+def test_layers_of_which_the_registry_has_lost_one_are_not_used_but_replaced(world: "World") -> None:
+    is_known(world)
+    world.blobs.discard(BLOBS[2])
+    build(world)
+    assert world.engine.built[0].cache is None
+    assert f"The layers that an earlier build has kept in {KEPT} are not complete" in world.text
+    assert world.logins[-1]["layers"]["replaced"] == DIGEST
+    assert len(world.engine.kept) == 1
+
+
+def test_what_is_no_kept_layers_is_not_used(world: "World") -> None:
+    is_known(world)
+    name = f"{KEPT.repository}:{KEPT.tag}"
+    world.bodies[name] = json.dumps({"layers": [{"digest": BLOBS[1]}]}).encode()
+    world.manifests[name] = "sha256:" + hashlib.sha256(world.bodies[name]).hexdigest()
+    build(world)
+    assert world.engine.built[0].cache is None
+
+
+def test_a_run_that_has_pushed_does_not_time_out_while_it_keeps(
+    world: "World", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def for_ever(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.engine, "save_cache", for_ever)
+    monkeypatch.setattr(layer_cache, "_MARGIN", 600.0)
+    world.grant["timeout_seconds"] = 601
+    build(world)
+    assert "The layers of this build could not be kept: timed out" in world.text
 
 
 def test_a_short_build_is_not_worth_it(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
