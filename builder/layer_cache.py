@@ -34,7 +34,7 @@ _QUESTIONS: Final = 16
 """How many layers are asked for at a time."""
 _OWN_WORD: Final = frozenset({"--no-cache", "--cache-from", "--cache-to", "--no-cache-filter"})
 """Flags of a `build` step by which a task says itself what is remembered."""
-_OUTPUTS: Final = frozenset({"--output", "-o", "--push", "--load", "--iidfile", "--metadata-file"})
+OUTPUTS: Final = frozenset({"--output", "-o", "--push", "--load", "--iidfile", "--metadata-file"})
 """Flags that ask for more than layers: such a build is not repeated."""
 _RENAMED: Final = re.compile(r"^[0-9a-f]{32}_")
 """How az renames a Dockerfile that it puts into an archive, anew for each build."""
@@ -132,7 +132,7 @@ def may_keep_text(shop: Shop, plan: Plan, step: BuildStep, seconds: float) -> bo
     has_secrets = bool(plan.secrets) or any(value.is_secret for value in (task.values if task else ()))
     is_writable = grant.cache is not None and grant.cache.is_writable
     # What the shell computes may be another value the second time, and then nothing would be taken from the layers.
-    is_fixed = "$(" not in step.build and "`" not in step.build and _OUTPUTS.isdisjoint(step.command.flags)
+    is_fixed = "$(" not in step.build and "`" not in step.build and OUTPUTS.isdisjoint(step.command.flags)
     return is_writable and not has_secrets and seconds >= WORTH_SECONDS and is_fixed
 
 

@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
+from builder.annotations import annotations
 from builder.bases import values
 from builder.contexts.source import Context
 from builder.dependencies import block, dependencies
@@ -139,6 +141,7 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         no_cache=request.no_cache,
         logins=scanned.logins,
         cache=kept.place if kept and kept.is_whole else None,
+        annotations=annotations(scanned, context, subject.arguments, datetime.now(UTC)),
     )
     return _Prepared(build, scanned, kept)
 

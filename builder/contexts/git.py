@@ -47,7 +47,7 @@ class GitRepository:
                 git = Git(Path(home), self.bundle, tunnel, self.limits, known)
                 clone = _Clone(git, Census(self.limits), LargeFiles(self.http, known, Path(home)))
                 wanted, commit = await clone.main(root, self.context)
-        return Context(directory(root, self.context.directory), commit, wanted.branch)
+        return Context(directory(root, self.context.directory), commit, wanted.branch, self.context.url)
 
 
 @dataclass(slots=True)

@@ -7,11 +7,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The files of a run below `root`, and the git revision and branch when they came from git."""
+    """The files of a run below `root`; from git also revision, branch, and the repository's address without login."""
 
     root: Path
     commit: str = ""
     branch: str = ""
+    repository: str = ""
 
 
 class ContextSource(Protocol):

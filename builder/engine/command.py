@@ -4,10 +4,11 @@ Sources: the flags and their order are those of ACR Tasks' engine. What a task w
 files quote it themselves and rely on the shell; what we add is made of safe characters.
 """
 
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from builder.engine.protocol import Container, TextBuild
+from builder.engine.protocol import Annotations, Container, TextBuild
 from builder.engine.sandbox import HOME, WORKSPACE
 from shared.images.references import Reference
 
@@ -53,11 +54,20 @@ def docker_build(build: TextBuild, client: str) -> str:
 
 KEEPING: Final = "--output=type=cacheonly"
 """Makes layers and no image."""
+IMAGE: Final = "--output=type=image,oci-mediatypes=true"
+"""Puts the image into the daemon, as it would be without the flag, but with a manifest that can hold annotations."""
 
 
 def cache_to(reference: Reference) -> str:
     """Return the flag that keeps all layers of a build, those of every stage, as a manifest that any registry takes."""
     return f"--cache-to=type=registry,ref={reference},mode=max,image-manifest=true,oci-mediatypes=true"
+
+
+def annotate(annotations: Annotations) -> list[str]:
+    """Return the flags that make an image with annotations; none for an image without."""
+    places = ("manifest", "index") if annotations.on_index else ("manifest",)
+    said = [f"--annotation={place}:{name}={value}" for place in places for name, value in annotations.values.items()]
+    return [IMAGE, *said] if said else []
 
 
 def client_script(place: str, build: TextBuild) -> str:
@@ -68,7 +78,6 @@ def client_script(place: str, build: TextBuild) -> str:
     ours = [f"--file={place}/Dockerfile"]
     ours += [f"--cache-from=type=registry,ref={build.cache}"] if build.cache else []
     ours += [cache_to(build.keeps), KEEPING] if build.keeps else []
-    return (
-        f"export DOCKER_CONFIG={place}/config\n"
-        f'exec docker buildx build --progress=plain --provenance=false --sbom=false "$@" {" ".join(ours)}\n'
-    )
+    said = [] if build.keeps else annotate(build.annotations)
+    before = shlex.join(["--progress=plain", "--provenance=false", "--sbom=false", *said])
+    return f'export DOCKER_CONFIG={place}/config\nexec docker buildx build {before} "$@" {" ".join(ours)}\n'

@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from builder import process
-from builder.engine.command import KEEPING, cache_to
+from builder.engine.command import KEEPING, annotate, cache_to
 from builder.engine.containers import MobyContainers
 from builder.engine.daemon import Daemon
 from builder.engine.emulation import emulate
@@ -83,7 +83,8 @@ class MobyEngine:
 
     async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
         """Build once more, which takes the layers that are here, and export them all."""
-        again, said = replace(build, tags=(), logins=logins, cache=None), _End(_nowhere)
+        again = replace(build, tags=(), logins=logins, cache=None)
+        said = _End(_nowhere)
         with tempfile.TemporaryDirectory(dir=self._private, prefix="cache-") as name:
             place = Path(name)
             _fill(place, again)
@@ -163,6 +164,7 @@ def _argv(build: ImageBuild, place: Path, *more: str) -> list[str]:
     argv += [f"--target={build.target}"] if build.target else []
     argv += ["--no-cache"] if build.no_cache else []
     argv += [f"--cache-from=type=registry,ref={build.cache}"] if build.cache else []
+    argv += [] if more else annotate(build.annotations)
     return [*argv, *more, "--", str(build.context)]
 
 

@@ -18,6 +18,14 @@ type Write = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Annotations:
+    """What the manifest of an image says, by name; nothing that a log may not hold. With `on_index` its index too."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    on_index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ImageBuild:
     """One image to build.
 
@@ -36,6 +44,7 @@ class ImageBuild:
     logins: tuple[RegistryLogin, ...] = ()
     cache: Reference | None = None
     """Where layers of an earlier build are."""
+    annotations: Annotations = field(default_factory=Annotations)
 
 
 class Kind(StrEnum):
@@ -103,6 +112,7 @@ class TextBuild:
     context: Path | None = None
     cache: Reference | None = None
     keeps: Reference | None = None
+    annotations: Annotations = field(default_factory=Annotations)
 
 
 class Containers(Protocol):

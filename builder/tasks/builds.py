@@ -5,14 +5,16 @@ import posixpath
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from builder.annotations import annotations
 from builder.contexts.choose import source_of
 from builder.contexts.source import Context
-from builder.engine.protocol import REMOTE, TextBuild
+from builder.engine.protocol import REMOTE, Annotations, TextBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
-from builder.layer_cache import keep_text, look_up, may_keep_text, place_of_text
+from builder.layer_cache import OUTPUTS, keep_text, look_up, may_keep_text, place_of_text
 from builder.scan import Scanned, Subject, scan
 from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
@@ -31,13 +33,14 @@ class Place:
     """Where a build happens.
 
     `directory` is a path of the sandbox, `dockerfile` relative to `root`, which holds the context on our side. `text`
-    follows `docker build`. `fetched` is a context that was brought for this step alone.
+    follows `docker build`. `context` is what it was brought as; `fetched` is one that was brought for this step alone.
     """
 
     directory: str
     dockerfile: str
     root: Path
     text: str
+    context: Context
     fetched: Path | None = None
 
 
@@ -46,7 +49,8 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
     with tempfile.TemporaryDirectory(dir=room.shop.means.private, prefix="context-") as private:
         place, scanned, cache = await _scan(room, step, Path(private))
         room.scanned[step.id] = scanned
-        for platform in _platforms(step, room.shop.grant.platform):
+        platforms = _platforms(step, room.shop.grant.platform)
+        for platform in platforms:
             if why := await room.shop.engine.emulate(platform):
                 room.log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
         kept = await look_up(room.shop, cache, scanned.logins) if cache else None
@@ -60,6 +64,7 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
             logins=scanned.logins,
             context=place.fetched,
             cache=kept.place if kept and kept.is_whole else None,
+            annotations=_annotations(step, place, scanned, len(platforms)),
         )
         attempts = Attempts(
             retries=step.retries, delay=step.retry_delay, only_on=step.retry_on_errors, repeat=step.repeat
@@ -70,12 +75,19 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
             await keep_text(room.shop, build, kept, deadline)
 
 
+def _annotations(step: BuildStep, place: Place, scanned: Scanned, platforms: int) -> Annotations:
+    """Return what the image is to say; nothing where the step itself says where the image goes."""
+    if not OUTPUTS.isdisjoint(step.command.flags):
+        return Annotations()
+    return annotations(scanned, place.context, _arguments(step), datetime.now(UTC), platforms=platforms)
+
+
 async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scanned, Reference | None]:
     room.log.line("Scanning for dependencies...")
     try:
         async with asyncio.timeout(_SCAN_SECONDS):
             local = classify(step.command.context) is ContextKind.LOCAL
-            place = place_of(step, room.context.root) if local else await _fetched(room, step, private)
+            place = place_of(step, room.context) if local else await _fetched(room, step, private)
             subject = _subject(room, step, place)
             cache = place_of_text(room.shop, step, place.dockerfile, subject.platform)
             scanned = await scan(room.shop, replace(subject, layers=cache), quiet=True)
@@ -128,11 +140,11 @@ async def _fetched(room: Room, step: BuildStep, private: Path) -> Place:
     room.revisions[step.id] = context.commit
     before, _, after = step.docker_text.rpartition(command.context)
     dockerfile = posixpath.normpath(command.dockerfile or "Dockerfile")
-    return Place(REMOTE, dockerfile, context.root, f"{before}.{after}", context.root)
+    return Place(REMOTE, dockerfile, context.root, f"{before}.{after}", context, context.root)
 
 
-def place_of(step: BuildStep, root: Path) -> Place:
-    """Return where a step builds that has its context in the workspace, `root` on our side. Pure.
+def place_of(step: BuildStep, workspace: Context) -> Place:
+    """Return where a step builds that has its context in the workspace. Pure.
 
     As with docker, `-f` is relative to the working directory. Raises StepFailed for what is not in the workspace.
     """
@@ -143,7 +155,7 @@ def place_of(step: BuildStep, root: Path) -> Place:
     for path in (context, dockerfile):
         if path != WORKSPACE and not path.startswith(f"{WORKSPACE}/"):
             raise StepFailed(f"{path} lies outside of {WORKSPACE}")
-    return Place(directory, posixpath.relpath(dockerfile, WORKSPACE), root, step.docker_text)
+    return Place(directory, posixpath.relpath(dockerfile, WORKSPACE), workspace.root, step.docker_text, workspace)
 
 
 def _platforms(step: BuildStep, own: Platform) -> list[Platform]:

@@ -61,6 +61,7 @@ def test_a_build_step_makes_one_index_of_several_platforms(stack: "Stack", conte
     raw = subprocess.run(
         [*argv, f"docker://{login}/platforms/several:v1"], env=environment, capture_output=True, check=True
     ).stdout
-    platforms = [entry["platform"]["architecture"] for entry in json.loads(raw)["manifests"]]
-    assert platforms == ["amd64", "arm64"]
+    index = json.loads(raw)
+    assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
+    assert "org.opencontainers.image.created" in index["annotations"]
     assert f"sha256:{hashlib.sha256(raw).hexdigest()}" in said.out
