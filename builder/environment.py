@@ -35,6 +35,12 @@ class Paths:
     home: Path = Path("/acb/home")
 
 
+def confined(executor: Path) -> Paths:
+    """Return the directories of a builder whose builds wipe the root: all of them beside kaniko, which it spares."""
+    own = executor.parent / "slipway"
+    return Paths(own / "private", own / "workspace", own / "images", own / "shared", own / "home")
+
+
 def take(environ: MutableMapping[str, str]) -> Environment:
     """Read the variables and remove the token, so that no child process can inherit it.
 

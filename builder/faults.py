@@ -2,6 +2,7 @@
 
     SlipwayError
     ├── StepFailed         a step did not succeed; the run is Failed and the message says why
+    │   └── NeedsFull      it cannot on a confined builder, but could on a full one
     ├── ContextRefused     the context cannot be had or may not be unpacked
     ├── EngineUnavailable  the engine cannot run in this container group; the run ends in Error
     ├── Dismissed          the app has no use for this builder any more: exit quietly
@@ -15,6 +16,10 @@ from shared.errors import SlipwayError
 
 class StepFailed(SlipwayError):
     """A step failed. The message goes into the log and the run's error."""
+
+
+class NeedsFull(StepFailed):
+    """The engine at hand cannot do what was asked, and nothing has been done yet. The message says what, and why."""
 
 
 class ContextRefused(SlipwayError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from builder.bases import session
-from builder.engine.protocol import ImageBuild, TextBuild
+from builder.engine.protocol import ImageBuild, Kind, TextBuild
 from builder.faults import Fenced, StepFailed, reason
 from builder.shop import Shop
 from shared.errors import LanguageError, SlipwayError
@@ -65,7 +65,7 @@ def place(cache: LayerCache | None, registry: str, tags: tuple[Reference, ...], 
 
 def place_of(shop: Shop, request: DockerBuild, tags: tuple[Reference, ...]) -> Reference | None:
     """Return where the layers of a Docker build lie; None where it is to use none."""
-    if request.no_cache:
+    if request.no_cache or shop.engine.kind is Kind.CONFINED:
         return None
     scope = Scope(request.docker_file_path, request.target or "", str(shop.grant.platform))
     return place(shop.grant.cache, shop.registry, tags, scope)
@@ -112,7 +112,12 @@ async def look_up(shop: Shop, cache: Reference, logins: tuple[RegistryLogin, ...
 def place_of_text(shop: Shop, step: BuildStep, dockerfile: str, platform: Platform) -> Reference | None:
     """Return where the layers of a `build` step lie; None where it, or the task, says something else about caches."""
     command = step.command
-    if step.cache or step.cache_disabled or not _OWN_WORD.isdisjoint(command.flags):
+    if (
+        shop.engine.kind is Kind.CONFINED
+        or step.cache
+        or step.cache_disabled
+        or not _OWN_WORD.isdisjoint(command.flags)
+    ):
         return None
     tags = tuple(tag for text in command.tags if (tag := _reference(text)))
     return place(shop.grant.cache, shop.registry, tags, Scope(dockerfile, command.target, str(platform)))

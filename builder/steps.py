@@ -12,7 +12,7 @@ from builder.bases import values
 from builder.contexts.source import Context
 from builder.dependencies import block, dependencies
 from builder.engine.protocol import ImageBuild
-from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
+from builder.faults import EngineUnavailable, Fenced, NeedsFull, StepFailed, reason
 from builder.layer_cache import Kept, keep, look_up, may_keep, place_of
 from builder.log import RunLog
 from builder.publish import image, published, push
@@ -44,7 +44,7 @@ class _Step:
                 return await work
         except TimeoutError:
             why = "timed out"
-        except (Fenced, EngineUnavailable):
+        except (Fenced, EngineUnavailable, NeedsFull):
             raise
         except SlipwayError as fault:
             why = reason(fault)

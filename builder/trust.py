@@ -10,6 +10,11 @@ BUNDLE: Final = "ca.pem"
 _SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
+def authorities(executor: Path | None) -> Path:
+    """Return where the public authorities are: beside kaniko's executor, where there is one."""
+    return executor.parent / "ssl" / "certs" / _SYSTEM.name if executor else _SYSTEM
+
+
 def write_bundle(target: Path, extra: str, system: Path = _SYSTEM) -> Path:
     """Write the system's authorities and the PEM text `extra` to `target`; the path is returned."""
     known = system.read_text() if system.exists() else ""

@@ -18,7 +18,7 @@ from shared.contexts import GitContext
 from shared.errors import Unavailable
 from shared.grant import Limits
 
-_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/kaniko/bin"
 _HELPER: Final = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n"'
     ' "$SLIPWAY_GIT_USERNAME" "$SLIPWAY_GIT_PASSWORD"; }; f'

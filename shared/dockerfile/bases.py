@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.dockerfile.flags import quote_flag
 from shared.dockerfile.graph import BaseImage, Graph, Need
-from shared.dockerfile.model import Dockerfile
+from shared.dockerfile.model import Dockerfile, Stage
 from shared.dockerfile.variables import global_variables
 from shared.grant import Platform
 from shared.images.references import Reference
@@ -35,6 +35,14 @@ class Bases:
         return (self.runtime, *self.buildtime) if self.runtime else self.buildtime
 
 
+@dataclass(frozen=True, slots=True)
+class BuiltStage:
+    """A stage that a build reaches, and the platform of what it stands on."""
+
+    stage: Stage
+    platform: Platform
+
+
 def resolve(
     dockerfile: Dockerfile,
     build_args: Mapping[str, str],
@@ -48,9 +56,7 @@ def resolve(
     Raises `LanguageError` for an unknown target, a stage that is used before it exists, stages that need each
     other, and a variable, reference or platform that cannot be read.
     """
-    wanted_platform, builder = platform or Platform(), build_platform or Platform()
-    name = target or dockerfile.stages[-1].name or ""
-    graph = Graph(dockerfile, global_variables(dockerfile, build_args, wanted_platform, builder, name))
+    graph = _graph(dockerfile, build_args, target, platform, build_platform)
     index = graph.target(target)
     needs = [need for stage in graph.reach(index) for need in graph.needs[stage] if need.image]
     runtime = graph.origin(index).image
@@ -60,6 +66,34 @@ def resolve(
         all_from=_distinct(graph.bases[: index + 1]),
         needs=tuple(needs),
     )
+
+
+def built_stages(
+    dockerfile: Dockerfile, build_args: Mapping[str, str], target: str | None = None, platform: Platform | None = None
+) -> tuple[BuiltStage, ...]:
+    """Return the stages that a build of `target` reaches, in the order of the text. Raises as `resolve` does."""
+    graph = _graph(dockerfile, build_args, target, platform)
+    wanted = platform or Platform()
+
+    def platform_of(index: int) -> Platform:
+        image = graph.origin(index).image
+        return (image.platform if image else None) or wanted
+
+    return tuple(
+        BuiltStage(dockerfile.stages[index], platform_of(index)) for index in graph.reach(graph.target(target))
+    )
+
+
+def _graph(
+    dockerfile: Dockerfile,
+    build_args: Mapping[str, str],
+    target: str | None,
+    platform: Platform | None,
+    build_platform: Platform | None = None,
+) -> Graph:
+    wanted, builder = platform or Platform(), build_platform or Platform()
+    name = target or dockerfile.stages[-1].name or ""
+    return Graph(dockerfile, global_variables(dockerfile, build_args, wanted, builder, name))
 
 
 def pin(text: str, bases: Bases, digests: Mapping[Reference, str]) -> str:

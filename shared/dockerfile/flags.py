@@ -119,6 +119,12 @@ def mount_source(value: str) -> tuple[str, str, str] | None:
     return (before, name, after) if name else None
 
 
+def mount_fields(value: str) -> list[str]:
+    """Split a `--mount` value into its `name=value` fields, names in lower case. Raises `ArgumentError`."""
+    parts = (field.partition("=") for field in _fields(value))
+    return [f"{name.strip().lower()}{equals}{text}" for name, equals, text in parts]
+
+
 def quote_flag(text: str) -> str:
     """Write a flag so that `split_flags` reads `text` again."""
     return re.sub(rf"[\\'\"{SPACE}]", lambda found: f"\\{found[0]}", text)

@@ -5,7 +5,8 @@ request: no redirect on its own, a body no larger than the request allows, an en
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import httpx
 from shared.errors import SlipwayError, TooLarge, Unavailable
 from shared.images.exchange import Exchange, Request, Response
 
+_PIECE: Final = 1024**2
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=10.0)
 
 
@@ -46,7 +48,8 @@ async def perform_async[T](client: httpx.AsyncClient, operation: Exchange[T]) ->
 def _send(client: httpx.Client, request: Request) -> Response:
     deadline = monotonic() + request.seconds
     try:
-        with client.stream(**_arguments(request)) as answer:
+        content = _read(request.upload.path) if request.upload else request.content
+        with client.stream(**_arguments(request), content=content) as answer:
             body = _Body(request, answer)
             for chunk in answer.iter_bytes():
                 body.take(chunk, late=monotonic() > deadline)
@@ -57,7 +60,9 @@ def _send(client: httpx.Client, request: Request) -> Response:
 
 async def _send_async(client: httpx.AsyncClient, request: Request) -> Response:
     try:
-        async with asyncio.timeout(request.seconds), client.stream(**_arguments(request)) as answer:
+        content = _read_async(request.upload.path) if request.upload else request.content
+        stream = client.stream(**_arguments(request), content=content)
+        async with asyncio.timeout(request.seconds), stream as answer:
             body = _Body(request, answer)
             async for chunk in answer.aiter_bytes():
                 body.take(chunk, late=False)
@@ -89,13 +94,25 @@ class _Body:
         self._write(chunk)
 
 
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
+async def _read_async(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as stream:
+        while piece := await asyncio.to_thread(stream.read, _PIECE):
+            yield piece
+
+
 def _arguments(request: Request) -> dict[str, Any]:
+    length = {"content-length": str(request.upload.size)} if request.upload else {}
     return {
         "method": request.method,
         "url": request.url,
-        "headers": {"accept-encoding": "identity", **request.headers},
+        "headers": {"accept-encoding": "identity", **length, **request.headers},
         "data": request.form,
-        "content": request.content,
         "follow_redirects": False,
         "timeout": _TIMEOUT,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -38,11 +39,21 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is sent as a body, `size` bytes long, of a known digest, within `seconds`."""
+
+    path: Path
+    size: int
+    digest: str
+    seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request. `limit` bounds the body of the answer, in bytes; `subject` names the image for errors.
 
     With `sink`, whose bounds hold instead, a large body goes there and not into the answer. `content` is the body
-    that is sent.
+    that is sent; a large one is an `upload`.
     """
 
     method: str
@@ -53,11 +64,13 @@ class Request:
     content: bytes | None = field(default=None, repr=False)
     limit: int = 1024**2
     sink: Sink | None = field(default=None, repr=False)
+    upload: Upload | None = None
 
     @property
     def seconds(self) -> float:
         """How long the request may take, body included."""
-        return self.sink.seconds if self.sink else REQUEST_SECONDS
+        bounds = self.sink or self.upload
+        return bounds.seconds if bounds else REQUEST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ says so in its answer; for any other one the list lies under the tag `sha256-<di
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from shared.errors import InvalidRequest, Unavailable
 from shared.images import distribution
-from shared.images.exchange import Exchange, Request, Response, join_url
+from shared.images.exchange import Exchange, Request, Response, Upload, join_url
 from shared.images.manifests import ACCEPTED, INDEX_TYPES, MANIFEST_TYPES
 from shared.images.places import expect, repository_url, scope, subject
 from shared.images.references import Reference
@@ -80,7 +80,7 @@ def attach(session: Session, image: Reference, artifact: Artifact, *, tag: str |
     for blob in (artifact.config, *artifact.layers):
         yield from put_blob(session, image, blob)
     manifest = artifact.manifest(attached_to)
-    answer = yield from _put_manifest(session, image, manifest, manifest.digest)
+    answer = yield from put_manifest(session, image, manifest, manifest.digest)
     if "oci-subject" not in answer.headers:
         entry = manifest.descriptor | {
             "artifactType": artifact.artifact_type,
@@ -88,23 +88,33 @@ def attach(session: Session, image: Reference, artifact: Artifact, *, tag: str |
         }
         yield from _list(session, image, entry)
     if tag:
-        yield from _put_manifest(session, image, manifest, tag)
+        yield from put_manifest(session, image, manifest, tag)
     return manifest.digest
 
 
 def put_blob(session: Session, reference: Reference, blob: Blob) -> Exchange[None]:
     """Put a blob into the reference's repository unless it is there."""
+    yield from _put(session, reference, blob.digest, Request("PUT", "", subject(reference), content=blob.content))
+
+
+def put_file(session: Session, reference: Reference, upload: Upload) -> Exchange[bool]:
+    """Put a file into the reference's repository as a blob; answer whether it had to be sent."""
+    return (yield from _put(session, reference, upload.digest, Request("PUT", "", subject(reference), upload=upload)))
+
+
+def _put(session: Session, reference: Reference, digest: str, request: Request) -> Exchange[bool]:
     base = repository_url(session, reference)
-    there = yield from _ask(session, reference, Request("HEAD", f"{base}/blobs/{blob.digest}", subject(reference)))
+    there = yield from _ask(session, reference, Request("HEAD", f"{base}/blobs/{digest}", subject(reference)))
     if there.status == HTTPStatus.OK:
-        return
+        return False
     opened = yield from _ask(session, reference, Request("POST", f"{base}/blobs/uploads/", subject(reference)))
     expect(opened, reference, HTTPStatus.ACCEPTED)
     place = _upload_place(f"{base}/blobs/uploads/", opened, reference)
-    url = f"{place}{'&' if '?' in place else '?'}{urlencode({'digest': blob.digest})}"
+    url = f"{place}{'&' if '?' in place else '?'}{urlencode({'digest': digest})}"
     headers = {"content-type": "application/octet-stream"}
-    done = yield from _ask(session, reference, Request("PUT", url, subject(reference), headers, content=blob.content))
+    done = yield from _ask(session, reference, replace(request, url=url, headers=headers))
     expect(done, reference, HTTPStatus.CREATED)
+    return True
 
 
 def _upload_place(asked: str, opened: Response, reference: Reference) -> str:
@@ -114,7 +124,8 @@ def _upload_place(asked: str, opened: Response, reference: Reference) -> str:
     return place
 
 
-def _put_manifest(session: Session, reference: Reference, manifest: Blob, target: str) -> Exchange[Response]:
+def put_manifest(session: Session, reference: Reference, manifest: Blob, target: str) -> Exchange[Response]:
+    """Put a manifest under a tag or its digest; all that it names must be there."""
     url = f"{repository_url(session, reference)}/manifests/{target}"
     headers = {"content-type": manifest.media_type}
     request = Request("PUT", url, subject(reference), headers, content=manifest.content)
@@ -134,7 +145,7 @@ def _list(session: Session, image: Reference, entry: Mapping[str, Any]) -> Excha
         "mediaType": INDEX_TYPES[0],
         "manifests": [*entries[-_MOST_ATTACHED + 1 :], dict(entry)],
     }
-    yield from _put_manifest(session, image, Blob(INDEX_TYPES[0], json.dumps(index).encode()), tag)
+    yield from put_manifest(session, image, Blob(INDEX_TYPES[0], json.dumps(index).encode()), tag)
 
 
 def _listed(session: Session, place: Reference) -> Exchange[list[dict[str, Any]]]:

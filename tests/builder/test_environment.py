@@ -1,8 +1,10 @@
 """The group's token is read once and then gone."""
 
+from pathlib import Path
+
 import pytest
 
-from builder.environment import take
+from builder.environment import confined, take
 from shared.errors import InvalidRequest
 
 FULL = {
@@ -32,3 +34,11 @@ def test_the_extra_authorities_are_optional() -> None:
     environ = dict(FULL)
     del environ["SLIPWAY_CA_BUNDLE"]
     assert not take(environ).ca_bundle
+
+
+def test_a_confined_builder_works_where_kaniko_wipes_nothing() -> None:
+    paths = confined(Path("/kaniko/executor"))
+    home = Path("/kaniko/slipway")
+    places = {paths.private, paths.workspace, paths.images, paths.shared, paths.home}
+    assert len(places) == 5
+    assert {place.parent for place in places} == {home}

@@ -1,7 +1,10 @@
 """What is attached to an image is found again, on a real registry that knows no lists of its own."""
 
+import hashlib
 import json
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,8 +12,8 @@ import pytest
 from shared.errors import InvalidRequest, NotFound, Unavailable
 from shared.images import distribution
 from shared.images.client import perform
-from shared.images.exchange import Exchange, Response
-from shared.images.publishing import Artifact, Blob, attach, put_blob
+from shared.images.exchange import Exchange, Response, Upload
+from shared.images.publishing import Artifact, Blob, attach, put_blob, put_file
 from shared.images.references import Reference
 from shared.images.session import Session, allow_all
 from tests.shared.images.local_registry import LocalRegistry
@@ -75,6 +78,18 @@ def test_nothing_is_attached_to_what_is_not_there(open_registry: LocalRegistry) 
 def test_nothing_is_attached_to_a_tag_alone(open_registry: LocalRegistry) -> None:
     with pytest.raises(InvalidRequest, match="belongs to a digest"):
         run(attach(session_of(open_registry), Reference.parse(f"{open_registry.name}/attach/tag:v1"), ARTIFACT))
+
+
+def test_a_file_is_put_once_and_only_under_its_own_digest(open_registry: LocalRegistry, tmp_path: Path) -> None:
+    name, session, path = image(open_registry, "attach/file"), session_of(open_registry), tmp_path / "blob"
+    path.write_bytes(b"x" * 3_000_000)
+    digest = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    upload = Upload(path, 3_000_000, digest)
+
+    assert [run(put_file(session, name, upload)) for _ in range(2)] == [True, False]
+    assert run(distribution.blob(session, name, digest, 4_000_000)) == path.read_bytes()
+    with pytest.raises(InvalidRequest):
+        run(put_file(session, name, replace(upload, digest="sha256:" + "0" * 64)))
 
 
 def test_a_list_that_is_none_is_not_overwritten(open_registry: LocalRegistry) -> None:

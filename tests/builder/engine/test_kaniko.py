@@ -1,0 +1,278 @@
+"""What the confined engine hands to kaniko and to the registry, against an executor that records what it is given."""
+
+import asyncio
+import hashlib
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from builder.engine.kaniko import EXECUTOR_SETTING, KanikoEngine, arguments
+from builder.engine.protocol import Annotations, ImageBuild
+from builder.faults import EngineUnavailable, NeedsFull, StepFailed
+from shared.grant import NamedValue, Platform, RegistryLogin
+from shared.images.references import Reference
+
+RECORDING = Path(__file__).with_name("recording_executor.py")
+TAG = Reference.parse("reg.example/app:v1")
+LOGIN = RegistryLogin(registry="reg.example", token="push.token")
+
+
+class Registry:
+    """A registry in memory: blobs by digest, manifests by tag, and the requests that came."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, tuple[str, bytes]] = {}
+        self.asked: list[str] = []
+        self.tokens: set[str] = set()
+        self.refuse = 0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.method)
+        self.tokens.add(request.headers.get("authorization", ""))
+        path, name = request.url.path, request.url.path.rpartition("/")[2]
+        if not self.tokens - {""}:
+            challenge = {"www-authenticate": 'Bearer realm="https://reg.example/token",service="s"'}
+            return httpx.Response(401, headers=challenge, stream=httpx.ByteStream(b""))
+        if self.refuse:
+            return _empty(self.refuse)
+        match request.method:
+            case "HEAD":
+                return _empty(200 if name in self.blobs else 404)
+            case "POST":
+                return _empty(202, {"location": "/v2/app/blobs/uploads/1?state=x"})
+        if "/manifests/" in path:
+            self.manifests[name] = (request.headers["content-type"], request.content)
+            return _empty(201)
+        assert int(request.headers["content-length"]) == len(request.content)
+        digest = request.url.params["digest"]
+        assert digest == f"sha256:{hashlib.sha256(request.content).hexdigest()}"
+        self.blobs[digest] = request.content
+        return _empty(201)
+
+
+def _empty(status: int, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""))
+
+
+class Bench:
+    """An engine with its directories, its registry and its output."""
+
+    def __init__(self, root: Path, executor: Path) -> None:
+        self.registry = Registry()
+        self.output = bytearray()
+        self.context, self.private = root / "context", root / "private"
+        for directory in (self.context, self.private):
+            directory.mkdir()
+        (self.context / "hello").write_text("hello\n")
+        (root / "ca.pem").touch()
+        self._http = httpx.AsyncClient(transport=httpx.MockTransport(self._read))
+        self.engine = KanikoEngine(executor, self.private, root / "ca.pem", self._http)
+
+    async def _read(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        return self.registry.answer(request)
+
+    def build(self, text: str = "FROM scratch\nCOPY . /\n", **fields: Any) -> str:
+        return asyncio.run(self.engine.build(self.request(text, **fields), self.output.extend))
+
+    def request(self, text: str, **fields: Any) -> ImageBuild:
+        return replace(ImageBuild(context=self.context, dockerfile=text, tags=(TAG,)), **fields)
+
+    def push(self) -> str:
+        return asyncio.run(self.engine.push(TAG, LOGIN, self.output.extend))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.private / "record.json").read_text())
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    home = tmp_path / "kaniko"
+    home.mkdir()
+    program = RECORDING.read_text().replace("#!/usr/bin/python3", f"#!{sys.executable}", 1)
+    (home / "executor").write_text(program)
+    (home / "executor").chmod(0o755)
+    return Bench(tmp_path, home / "executor")
+
+
+def test_a_build_leaves_an_image_that_is_pushed_from_there(bench: Bench) -> None:
+    digest = bench.build()
+
+    assert bench.push() == digest
+    media_type, body = bench.registry.manifests["v1"]
+    assert digest == f"sha256:{hashlib.sha256(body).hexdigest()}"
+    assert media_type == "application/vnd.docker.distribution.manifest.v2+json"
+    named = json.loads(body)
+    assert set(bench.registry.blobs) == {named["config"]["digest"], *(layer["digest"] for layer in named["layers"])}
+    assert bench.registry.tokens - {""} == {"Bearer push.token"}
+    assert f"v1: digest: {digest}" in bench.output.decode()
+    assert bench.output.count(b": Pushed") == 2
+
+
+def test_what_the_registry_has_is_not_sent_again(bench: Bench) -> None:
+    bench.build()
+    bench.push()
+    bench.registry.asked.clear()
+    bench.push()
+    assert "POST" not in bench.registry.asked
+    assert bench.output.count(b": Layer already exists") == 2
+
+
+def test_kaniko_never_gets_what_it_would_need_to_publish(bench: Bench) -> None:
+    bench.build(logins=(RegistryLogin(registry="reg.example", token="pull"),))
+    record = bench.record
+    assert "--no-push" in record["argv"]
+    assert not [word for word in record["argv"] if "destination" in word]
+    assert record["logins"] == ["reg.example"]
+    assert not list(bench.private.glob("build-*/config"))
+
+
+def test_the_text_and_rules_that_were_read_are_what_kaniko_reads(bench: Bench) -> None:
+    (bench.context / "Dockerfile").write_text("FROM other\n")
+    bench.build("FROM scratch\n", ignore="*.md\n", target=None)
+    assert (bench.record["dockerfile"], bench.record["ignore"]) == ("FROM scratch\n", "*.md\n")
+    assert bench.record["cwd"] == "/"
+
+
+def test_rules_of_an_earlier_build_are_gone(bench: Bench) -> None:
+    stale = bench.private.parent / "kaniko" / "Dockerfile.dockerignore"
+    stale.write_text("*\n")
+    bench.build()
+    assert not stale.exists()
+
+
+def test_secret_arguments_are_handed_over_in_the_environment(bench: Bench) -> None:
+    given = (NamedValue(name="A", value="1"), NamedValue(name="S", value="s3cret", is_secret=True))
+    bench.build("FROM scratch AS a\nARG A\nARG S\n", arguments=given, target="a")
+    assert bench.record["arguments"] == {"A": "1", "S": "s3cret"}
+    assert "s3cret" not in json.dumps(bench.record["argv"])
+    assert "--target=a" in bench.record["argv"]
+
+
+@pytest.mark.parametrize("name", ["PATH", "KANIKO_DIR", "FF_KANIKO_X", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE"])
+def test_a_secret_argument_that_kaniko_reads_itself_is_refused(bench: Bench, name: str) -> None:
+    with pytest.raises(StepFailed, match=name):
+        bench.build(arguments=(NamedValue(name=name, value="x", is_secret=True),))
+
+
+def test_the_builder_s_own_environment_stays_where_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_ANYTHING", "x")
+    bench.build()
+    assert "SLIPWAY_ANYTHING" not in bench.record["environment"]
+    assert "KANIKO_DIR" not in bench.record["environment"]
+
+
+def test_annotations_need_a_manifest_that_can_hold_them(bench: Bench) -> None:
+    bench.build(annotations=Annotations({"org.example.a": "b=c"}))
+    assert {"--annotation=org.example.a=b=c", "--image-format=oci"} <= set(bench.record["argv"])
+
+
+def test_a_failing_run_tells_its_status_and_its_last_words(bench: Bench) -> None:
+    with pytest.raises(StepFailed, match=r"^exit status 37: error building image: .* failed to execute command"):
+        bench.build("FROM scratch\n# exit 37\n")
+
+
+def test_an_image_that_is_not_whole_fails_the_build(bench: Bench, tmp_path: Path) -> None:
+    executor = tmp_path / "kaniko" / "executor"
+    executor.write_text(executor.read_text().replace('"size": len(content)', '"size": len(content) + 1'))
+    with pytest.raises(StepFailed, match="the image that was built"):
+        bench.build()
+
+
+def test_an_executor_that_leaves_nothing_behind_fails_the_build(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "kaniko" / "executor").write_text("#!/bin/sh\nexit 0\n")
+    with pytest.raises(StepFailed, match="cannot be read"):
+        bench.build()
+
+
+def test_what_kaniko_would_leave_out_is_refused_before_it_starts(bench: Bench) -> None:
+    with pytest.raises(NeedsFull, match="line 2: RUN asks for --network=none"):
+        bench.build("FROM scratch\nRUN --network=none true\n")
+    assert not (bench.private / "record.json").exists()
+
+
+def test_canceling_ends_kaniko_and_what_it_started(bench: Bench) -> None:
+    async def cancel() -> None:
+        running = asyncio.create_task(bench.engine.build(bench.request("FROM scratch\n# hang\n"), bench.output.extend))
+        child = bench.private / "child"
+        async with asyncio.timeout(20):
+            while not (child.exists() and child.read_text()):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        async with asyncio.timeout(10):
+            while _lives(int(child.read_text())):  # noqa: ASYNC110 - the kernel tells nobody
+                await asyncio.sleep(0.01)
+
+    asyncio.run(cancel())
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_a_refused_push_fails_with_the_registry_s_reason(bench: Bench) -> None:
+    bench.build()
+    bench.registry.refuse = 403
+    with pytest.raises(StepFailed, match="the login does not allow it"):
+        bench.push()
+    assert not bench.registry.manifests
+
+
+def test_an_image_that_was_not_built_here_is_not_pushed(bench: Bench) -> None:
+    with pytest.raises(StepFailed, match="does not exist locally"):
+        bench.push()
+
+
+def test_without_the_executor_no_build_starts(tmp_path: Path) -> None:
+    nowhere = Bench(tmp_path, tmp_path / "none")
+    with pytest.raises(EngineUnavailable, match="no program"):
+        nowhere.build()
+
+
+def test_emulation_is_named_as_what_is_missing(bench: Bench) -> None:
+    assert asyncio.run(bench.engine.emulate(Platform(architecture="386"))) is None
+    assert "linux/s390x" in str(asyncio.run(bench.engine.emulate(Platform(architecture="s390x"))))
+
+
+def test_the_command_line_is_one_that_the_record_can_be_held_against() -> None:
+    build = ImageBuild(context=Path("/kaniko/w"), dockerfile="", platform=Platform(architecture="arm", variant="v7"))
+    argv = arguments(Path("/kaniko/executor"), build, Path("/kaniko/p"))
+    assert argv[:3] == ["/kaniko/executor", "--context=dir:///kaniko/w", "--dockerfile=/kaniko/p/Dockerfile"]
+    assert "--custom-platform=linux/arm/v7" in argv
+    assert not [word for word in argv if word.startswith("--kaniko-dir")], "kaniko would move /kaniko, and us with it"
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Callable[[], Bench]:
+    """Give a bench with the real executor; it wipes the root, so it is used in a container alone."""
+    name = os.environ.get(EXECUTOR_SETTING, "")
+    if not name:
+        pytest.skip(f"{EXECUTOR_SETTING} names no executor: kaniko comes as a container image alone")
+    if not (Path("/.dockerenv").exists() or Path("/kaniko").is_dir()):
+        pytest.skip("kaniko would wipe the root of this machine: run this inside a container that has /kaniko")
+    return lambda: Bench(tmp_path, Path(name))
+
+
+def test_the_real_executor_leaves_an_image_of_the_context(real: Callable[[], Bench]) -> None:
+    bench = real()
+    assert bench.build("FROM scratch\nCOPY hello /hello\n") == bench.push()
+
+
+def test_the_recording_executor_is_a_program() -> None:
+    assert RECORDING.stat().st_mode & stat.S_IXUSR
