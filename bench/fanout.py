@@ -96,7 +96,7 @@ def prepare(watch: Watch, tasks: int) -> None:
     watch.bases.add(Base(TAG, Found(digest(0)), changed=now, due=now))
     found = [
         Dependent(
-            TAG.key, TaskKey("bench", f"task-{number:06d}"), Kind.RUNTIME, Platform(), digest(0), digest(0), 0, "c0"
+            TAG.key, TaskKey("bench", f"task-{number:06d}"), Kind.RUNTIME, (Platform(),), digest(0), digest(0), 0, "c0"
         )
         for number in range(tasks)
     ]

@@ -22,6 +22,8 @@ def annotations(
 ) -> Annotations:
     """Tell what is known: when it was made, of which commit, on which base, as the build was pinned to it.
 
+    An image that stands on another base for each platform tells of none.
+
     `SOURCE_DATE_EPOCH` among the build arguments stands for the time, as it does for BuildKit.
     """
     values = {"created": _time(arguments.get("SOURCE_DATE_EPOCH", ""), now)}
@@ -30,7 +32,7 @@ def annotations(
     if context.repository:
         values["source"] = context.repository
     base = scanned.bases.runtime
-    if base is not None:
+    if base is not None and base.reference in {need.image.reference for need in scanned.bases.needs if need.image}:
         values["base.name"] = str(replace(base.reference, digest=None))
         if digest := base.reference.digest or scanned.digests.get(base.reference):
             values["base.digest"] = digest

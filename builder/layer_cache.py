@@ -55,6 +55,11 @@ class Scope:
         return f"cache-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
 
 
+def joined(platforms: tuple[Platform, ...]) -> str:
+    """Return platforms as a scope names them."""
+    return ",".join(map(str, platforms))
+
+
 def place(cache: LayerCache | None, registry: str, tags: tuple[Reference, ...], scope: Scope) -> Reference | None:
     """Return where the layers of a build lie: beside its first image in the run's own registry. Pure."""
     own = next((tag for tag in tags if tag.registry == registry), None)
@@ -67,7 +72,8 @@ def place_of(shop: Shop, request: DockerBuild, tags: tuple[Reference, ...]) -> R
     """Return where the layers of a Docker build lie; None where it is to use none."""
     if request.no_cache or shop.engine.kind is Kind.CONFINED:
         return None
-    scope = Scope(request.docker_file_path, request.target or "", str(shop.grant.platform))
+    platforms = request.platforms or (shop.grant.platform,)
+    scope = Scope(request.docker_file_path, request.target or "", joined(platforms))
     return place(shop.grant.cache, shop.registry, tags, scope)
 
 
@@ -109,7 +115,7 @@ async def look_up(shop: Shop, cache: Reference, logins: tuple[RegistryLogin, ...
     return Kept(cache, manifest.digest, is_whole=True)
 
 
-def place_of_text(shop: Shop, step: BuildStep, dockerfile: str, platform: Platform) -> Reference | None:
+def place_of_text(shop: Shop, step: BuildStep, dockerfile: str, platforms: tuple[Platform, ...]) -> Reference | None:
     """Return where the layers of a `build` step lie; None where it, or the task, says something else about caches."""
     command = step.command
     if (
@@ -120,7 +126,7 @@ def place_of_text(shop: Shop, step: BuildStep, dockerfile: str, platform: Platfo
     ):
         return None
     tags = tuple(tag for text in command.tags if (tag := _reference(text)))
-    return place(shop.grant.cache, shop.registry, tags, Scope(dockerfile, command.target, str(platform)))
+    return place(shop.grant.cache, shop.registry, tags, Scope(dockerfile, command.target, joined(platforms)))
 
 
 def _reference(text: str) -> Reference | None:

@@ -170,6 +170,7 @@ class _Execution:
             error=error,
             images=made.images,
             dependencies=made.dependencies,
+            platforms=made.platforms if made.platforms != (self._grant.platform,) else (),
         )
 
 

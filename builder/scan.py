@@ -9,7 +9,8 @@ from builder.bases import built_in_frontend, own_repositories, pinned, session, 
 from builder.contexts.tree import read_text
 from builder.log import RunLog
 from builder.shop import Shop
-from shared.dockerfile import Bases, Dockerfile, parse, resolve
+from builder.unbuildable import check_buildable
+from shared.dockerfile import Bases, Dockerfile, merged, parse, resolve
 from shared.errors import NotFound
 from shared.grant import LayersUse, LoginRequest, Platform, RegistryLogin
 from shared.images.references import Reference
@@ -24,7 +25,7 @@ class Subject:
     root: Path
     path: str
     arguments: Mapping[str, str]
-    platform: Platform
+    platforms: tuple[Platform, ...]
     target: str | None = None
     logins: tuple[RegistryLogin, ...] = ()
     publishes: tuple[str, ...] = ()
@@ -51,7 +52,9 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
     Raises NotFound without the Dockerfile, LanguageError for a bad one, the registry client's errors for a base.
     """
     dockerfile = parse(_read(subject))
-    bases = resolve(dockerfile, dict(subject.arguments), subject.target, subject.platform)
+    arguments = dict(subject.arguments)
+    bases = merged([resolve(dockerfile, arguments, subject.target, one) for one in subject.platforms])
+    check_buildable(dockerfile, arguments, subject.target, subject.platforms)
     logins = subject.logins
     own = own_repositories(bases, shop.registry)
     reads = (subject.layers.repository,) if subject.layers else ()
@@ -60,7 +63,7 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
         use = LayersUse(repository=subject.layers.repository, tag=subject.layers.tag or "") if subject.layers else None
         request = LoginRequest(pull=pull, push=subject.publishes, layers=use)
         logins = (*logins, await shop.login(request, quiet=quiet))
-    found = await pinned(shop.http, session(logins), dockerfile, bases, subject.platform)
+    found = await pinned(shop.http, session(logins), dockerfile, bases, subject.platforms[0])
     return Scanned(
         text=_for_engine(dockerfile, found.text, shop.log),
         ignore=read_text(subject.root, f"{subject.path}.dockerignore", _DOCKERFILE_LIMIT),

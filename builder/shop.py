@@ -9,7 +9,7 @@ from builder.contexts.choose import Means
 from builder.control import RunLink
 from builder.engine.protocol import Engine
 from builder.log import RunLog
-from shared.grant import Grant, Image, ImageDependency, LoginRequest, RegistryLogin
+from shared.grant import Grant, Image, ImageDependency, LoginRequest, Platform, RegistryLogin
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Made:
 
     images: tuple[Image, ...] = ()
     dependencies: tuple[ImageDependency, ...] = ()
+    platforms: tuple[Platform, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -19,7 +19,7 @@ from builder.publish import image, published, push
 from builder.scan import Scanned, Subject, scan
 from builder.shop import Made, Shop
 from shared.errors import SlipwayError
-from shared.grant import DockerBuild, Grant, Image, ImageDependency, LoginRequest, NamedValue
+from shared.grant import DockerBuild, Grant, Image, ImageDependency, LoginRequest, NamedValue, Platform
 from shared.images.references import Reference
 from shared.images.targets import render, target
 
@@ -89,7 +89,7 @@ async def docker_build(shop: Shop, request: DockerBuild, context: Context) -> Ma
             await keep(shop, prepared.build, prepared.kept)
     found = dependencies(images, prepared.scanned.bases, prepared.scanned.digests, context.commit)
     _sum_up(shop.log, build, push_step, found)
-    return Made(images if push_step else (), found)
+    return Made(images if push_step else (), found, prepared.build.platforms)
 
 
 def _sum_up(log: RunLog, build: _Step, push_step: _Step | None, found: tuple[ImageDependency, ...]) -> None:
@@ -115,20 +115,19 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
     tags = tuple(dict.fromkeys(target(name, grant.variables, known) for name in request.image_names))
     arguments = _arguments(request, grant)
     log.line("Scanning for dependencies...")
-    cache = place_of(shop, request, tags)
+    cache, platforms = place_of(shop, request, tags), request.platforms or (grant.platform,)
     subject = Subject(
         root=context.root,
         path=request.docker_file_path,
         arguments=values(arguments),
-        platform=grant.platform,
+        platforms=platforms,
         target=request.target,
         logins=grant.logins,
         layers=cache,
     )
     scanned = await scan(shop, subject)
     log.line("Successfully scanned dependencies")
-    if why := await shop.engine.emulate(grant.platform):
-        log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
+    await warn_of_emulation(shop, platforms)
     kept = await look_up(shop, cache, scanned.logins) if cache else None
     build = ImageBuild(
         context=context.root,
@@ -137,13 +136,20 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         tags=tags,
         arguments=arguments,
         target=request.target,
-        platform=grant.platform,
+        platforms=platforms,
         no_cache=request.no_cache,
         logins=scanned.logins,
         cache=kept.place if kept and kept.is_whole else None,
-        annotations=annotations(scanned, context, subject.arguments, datetime.now(UTC)),
+        annotations=annotations(scanned, context, subject.arguments, datetime.now(UTC), platforms=len(platforms)),
     )
     return _Prepared(build, scanned, kept)
+
+
+async def warn_of_emulation(shop: Shop, platforms: Iterable[Platform]) -> None:
+    """See that programs of the platforms run here, or say in the log that they do not."""
+    for platform in platforms:
+        if why := await shop.engine.emulate(platform):
+            shop.log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
 
 
 def _arguments(request: DockerBuild, grant: Grant) -> tuple[NamedValue, ...]:

@@ -66,6 +66,8 @@ class DockerBuild(Message):
     no_cache: bool = False
     arguments: tuple[NamedValue, ...] = ()
     target: str | None = None
+    platforms: tuple[Platform, ...] = ()
+    """Several platforms make one index; none means that of the grant."""
 
 
 class FileTask(Message):
@@ -258,3 +260,5 @@ class Report(Message):
     """One sentence for the last line of the log and `runErrorMessage`; None on success."""
     images: tuple[Image, ...] = ()
     dependencies: tuple[ImageDependency, ...] = ()
+    platforms: tuple[Platform, ...] = Field(default=(), max_length=32)
+    """What the images were built for, where that is not the run's one platform."""

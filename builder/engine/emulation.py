@@ -1,7 +1,8 @@
 """Programs of other processors, run by QEMU: the kernel is told once which interpreter reads which kind of ELF file.
 
 The kernel keeps these handlers for everybody, so one that is there already is used as it is. Ours are called
-`slipway-<name>` and hold their interpreter open (flag F): no container has to bring it. They stay for as long as their
+`slipway-<name>`, hold their interpreter open (flag F), so that no container has to bring it, and hand on the name by
+which a program was called (flag P, Linux 5.12), by which busybox knows what it is. They stay for as long as their
 file system is mounted somewhere (Linux 6.7 and later), so here until the builder ends, or until its machine does.
 """
 
@@ -62,9 +63,12 @@ def is_native(platform: Platform, kernel: str) -> bool:
 
 
 def emulate(platform: Platform, private: Path) -> str | None:
-    """See that programs of a platform run here; answer why they cannot. `private` is a directory of ours."""
+    """See that programs of a platform run here; answer why they cannot. `private` is a directory of ours.
+
+    An image of Windows is built without running any program of it, so nothing is needed for that.
+    """
     kernel = machine.machine()
-    if is_native(platform, kernel):
+    if platform.os == "windows" or is_native(platform, kernel):
         return None
     processor = PROCESSORS.get(platform.architecture)
     if platform.os != "linux" or processor is None:
@@ -102,7 +106,7 @@ def _is_handled(folder: Path, processor: Processor) -> bool:
 
 def _register(folder: Path, name: str, processor: Processor, interpreter: Path) -> None:
     magic, mask = ("".join(f"\\x{byte:02x}" for byte in part) for part in (processor.magic, processor.mask))
-    text = f":{_PREFIX}{name}:M::{magic}:{mask}:{interpreter}:F"
+    text = f":{_PREFIX}{name}:M::{magic}:{mask}:{interpreter}:PF"
     try:
         fd = os.open(folder / "register", os.O_WRONLY)
         try:

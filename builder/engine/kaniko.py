@@ -183,7 +183,7 @@ def arguments(executor: Path, build: ImageBuild, place: Path) -> list[str]:
     """
     argv = [str(executor), f"--context=dir://{build.context}", f"--dockerfile={place / 'Dockerfile'}"]
     argv += ["--no-push", f"--oci-layout-path={place / 'image'}", f"--digest-file={place / 'digest'}"]
-    argv += [f"--custom-platform={build.platform}", "--cache=false", "--cleanup", "--force"]
+    argv += [f"--custom-platform={build.platforms[0]}", "--cache=false", "--cleanup", "--force"]
     argv += ["--image-download-retry=3", "--credential-helpers=", "--log-format=text"]
     argv += [
         f"--build-arg={argument.name}" if argument.is_secret else f"--build-arg={argument.name}={argument.value}"

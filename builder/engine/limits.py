@@ -24,8 +24,11 @@ def refusal(build: ImageBuild, machine: str) -> str | None:
 
     `machine` is the builder's own architecture, in Go's name.
     """
-    stages = built_stages(parse(build.dockerfile), values(build.arguments), build.target, build.platform)
+    first, *others = build.platforms
+    stages = built_stages(parse(build.dockerfile), values(build.arguments), build.target, first)
     found = next((why for stage in stages for why in _of_stage(stage, machine)), None)
+    if others:
+        found = "the build is for several platforms"
     return f"{found}, which a confined builder cannot do: {_WAY_OUT}" if found else None
 
 

@@ -155,7 +155,7 @@ def _fill(place: Path, build: ImageBuild) -> None:
 def _argv(build: ImageBuild, place: Path, *more: str) -> list[str]:
     argv = ["docker", "buildx", "build", "--progress=plain", "--provenance=false", "--sbom=false"]
     argv += [f"--file={place / 'Dockerfile'}", f"--metadata-file={place / 'metadata.json'}"]
-    argv += [f"--platform={build.platform}"]
+    argv += [f"--platform={','.join(map(str, build.platforms))}"]
     argv += [f"--tag={tag}" for tag in build.tags]
     argv += [
         f"--build-arg={argument.name}" if argument.is_secret else f"--build-arg={argument.name}={argument.value}"

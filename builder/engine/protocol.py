@@ -27,7 +27,7 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class ImageBuild:
-    """One image to build.
+    """One image to build; an index of images for several platforms.
 
     `dockerfile` and `ignore` (the rules of `<Dockerfile>.dockerignore`, None for the context's own) are
     texts, so that no engine opens a path that the context chose. `logins` are for the bases.
@@ -39,7 +39,7 @@ class ImageBuild:
     ignore: str | None = None
     arguments: tuple[NamedValue, ...] = ()
     target: str | None = None
-    platform: Platform = field(default_factory=Platform)
+    platforms: tuple[Platform, ...] = (Platform(),)
     no_cache: bool = False
     logins: tuple[RegistryLogin, ...] = ()
     cache: Reference | None = None

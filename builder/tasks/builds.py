@@ -16,6 +16,7 @@ from builder.engine.protocol import REMOTE, Annotations, TextBuild
 from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
 from builder.layer_cache import OUTPUTS, keep_text, look_up, may_keep_text, place_of_text
 from builder.scan import Scanned, Subject, scan
+from builder.steps import warn_of_emulation
 from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
 from shared.contexts import ContextKind, classify, secret_parts
@@ -49,10 +50,8 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
     with tempfile.TemporaryDirectory(dir=room.shop.means.private, prefix="context-") as private:
         place, scanned, cache = await _scan(room, step, Path(private))
         room.scanned[step.id] = scanned
-        platforms = _platforms(step, room.shop.grant.platform)
-        for platform in platforms:
-            if why := await room.shop.engine.emulate(platform):
-                room.log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
+        platforms = platforms_of(step, room.shop.grant.platform)
+        await warn_of_emulation(room.shop, platforms)
         kept = await look_up(room.shop, cache, scanned.logins) if cache else None
         build = TextBuild(
             text=place.text,
@@ -89,7 +88,7 @@ async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scan
             local = classify(step.command.context) is ContextKind.LOCAL
             place = place_of(step, room.context) if local else await _fetched(room, step, private)
             subject = _subject(room, step, place)
-            cache = place_of_text(room.shop, step, place.dockerfile, subject.platform)
+            cache = place_of_text(room.shop, step, place.dockerfile, subject.platforms)
             scanned = await scan(room.shop, replace(subject, layers=cache), quiet=True)
     except (Fenced, EngineUnavailable):
         raise
@@ -110,7 +109,7 @@ def _subject(room: Room, step: BuildStep, place: Place) -> Subject:
         root=place.root,
         path=place.dockerfile,
         arguments=_arguments(step),
-        platform=_platform(command.platform) if command.platform else grant.platform,
+        platforms=platforms_of(step, grant.platform),
         target=command.target or None,
         logins=grant.logins,
         publishes=room.repositories,
@@ -158,14 +157,13 @@ def place_of(step: BuildStep, workspace: Context) -> Place:
     return Place(directory, posixpath.relpath(dockerfile, WORKSPACE), workspace.root, step.docker_text, workspace)
 
 
-def _platforms(step: BuildStep, own: Platform) -> list[Platform]:
-    """Return all platforms that a step builds for."""
-    return [_platform(text) for text in step.command.platform.split(",")] if step.command.platform else [own]
+def platforms_of(step: BuildStep, own: Platform) -> tuple[Platform, ...]:
+    """Return all platforms that a step builds for. Raises LanguageError."""
+    return tuple(map(_platform, step.command.platform.split(","))) if step.command.platform else (own,)
 
 
 def _platform(text: str) -> Platform:
-    """Read `os/architecture[/variant]`; of several platforms the first counts for the scan."""
-    parts = text.partition(",")[0].split("/")
+    parts = text.split("/")
     if not 1 < len(parts) <= _PLATFORM_PARTS or not all(parts):
         raise LanguageError(f"{text!r} is not a platform such as linux/amd64")
     return Platform(os=parts[0], architecture=parts[1], variant=parts[2] if len(parts) == _PLATFORM_PARTS else None)

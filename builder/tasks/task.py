@@ -18,6 +18,7 @@ from builder.faults import StepFailed, reason
 from builder.publish import image as image_of
 from builder.shop import Made, Shop
 from builder.steps import say_dependencies
+from builder.tasks.builds import platforms_of
 from builder.tasks.loading import load_task
 from builder.tasks.repositories import calls_docker, named, named_in_dockerfiles
 from builder.tasks.room import Room
@@ -156,7 +157,9 @@ async def _sum_up(room: Room) -> Made:
             room.log.line(f"Successfully populated digests for step ID: {step.id}")
     if found:
         say_dependencies(room.log, tuple(found))
-    return Made(tuple(image_of(tag, digest) for tag, digest in pushed.items()), tuple(found))
+    built = [step for step in room.plan.steps if isinstance(step, BuildStep) and step.id in room.scanned]
+    platforms = dict.fromkeys(one for step in built for one in platforms_of(step, room.shop.grant.platform))
+    return Made(tuple(image_of(tag, digest) for tag, digest in pushed.items()), tuple(found), tuple(platforms))
 
 
 async def _dependencies(room: Room, step: BuildStep, pushed: dict[Reference, str]) -> tuple[ImageDependency, ...]:

@@ -9,10 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from shared.arm.reading import Shape, one_of
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, LanguageError
+from shared.grant import Platform
+from shared.images.platforms import parse as parse_platform
 
 MAX_ITEMS = 100
 _MAX_TEXT = 64 * 1024
@@ -85,8 +87,11 @@ def _known(value: object, names: Mapping[str, str]) -> object:
     return names[value.lower()]
 
 
-def check_platform(platform: RequestedPlatform, target: str = "platform") -> None:
-    """Raise InvalidRequest for a platform that does not exist or that no builder here can build for."""
+def check_platform(platform: RequestedPlatform, target: str = "platform", *, is_build: bool = False) -> None:
+    """Raise InvalidRequest for a platform that does not exist or that no builder here can build for.
+
+    A Docker build without RUN can be for windows/amd64; whether it has one is known once its Dockerfile is read.
+    """
     expected = _VARIANTS.get(platform.variant or "")
     if (
         platform.variant
@@ -97,13 +102,46 @@ def check_platform(platform: RequestedPlatform, target: str = "platform") -> Non
             f"The platform variant {platform.variant} does not belong to {platform.architecture}.",
             target=f"{target}.variant",
         )
-    if platform.os == "windows":
+    if platform.os == "windows" and not (is_build and platform.architecture == "amd64"):
         raise InvalidRequest(
-            "Windows images need an agent pool of Windows builders, and this registry has none."
-            " Use --platform linux/amd64.",
+            "Steps and images of Windows need an agent pool of Windows builders, and this registry has none."
+            " Use --platform linux/amd64; a Docker build without RUN can be for windows/amd64.",
             code="PlatformNotSupported",
             target=f"{target}.os",
         )
+
+
+def _platform_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(_named_platform(name)) for name in names))
+
+
+def _named_platform(text: str) -> Platform:
+    try:
+        found = parse_platform(text.strip())
+        wanted = RequestedPlatform(**found.model_dump())
+        check_platform(wanted, is_build=True)
+    except (LanguageError, InvalidRequest, ValidationError) as error:
+        why = "it is not known" if isinstance(error, ValidationError) else error.message
+        raise ValueError(f"'{text}' is no platform that can be built for: {why}") from None
+    return Platform(**wanted.model_dump())
+
+
+PlatformNames = Annotated[
+    tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=16), AfterValidator(_platform_names)
+]
+"""Platforms as `os/architecture[/variant]`, each once."""
+PLATFORMS_ARGUMENT = "SLIPWAY_PLATFORMS"
+"""A build argument that names platforms, with commas between: for clients that let one platform through, as az does."""
+
+
+def several_platforms(named: PlatformNames, arguments: Arguments) -> tuple[Platform, ...]:
+    """Answer the platforms that a build names beside its one `platform`. Raises InvalidRequest."""
+    told = [one.value for one in arguments if one.name == PLATFORMS_ARGUMENT and not one.is_secret]
+    names = tuple(told[-1].split(",")) if told else named
+    try:
+        return tuple(dict.fromkeys(map(_named_platform, names)))
+    except ValueError as error:
+        raise InvalidRequest(f"{PLATFORMS_ARGUMENT}: {error}.", target="arguments") from None
 
 
 class SourceRegistry(Shape):

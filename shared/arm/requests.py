@@ -16,12 +16,15 @@ from shared.arm.parts import (
     EncodedText,
     ImageNames,
     PathText,
+    PlatformNames,
     RequestedPlatform,
     check_platform,
     decode,
+    several_platforms,
 )
 from shared.arm.reading import DEFAULT_TIMEOUT, MAX_TIMEOUT, MIN_TIMEOUT, Shape, as_object, read_as
 from shared.errors import InvalidRequest
+from shared.grant import Platform
 
 _WHAT = "run request"
 
@@ -55,6 +58,13 @@ class DockerBuildRequest(RunRequest):
     docker_file_path: PathText
     target: str | None = Field(default=None, max_length=1024)
     arguments: Arguments = ()
+    platforms: PlatformNames = ()
+    """Our extension: several platforms make one index. The argument `SLIPWAY_PLATFORMS` says the same."""
+
+    @property
+    def all_platforms(self) -> tuple[Platform, ...]:
+        """Answer what is built for. Raises InvalidRequest."""
+        return several_platforms(self.platforms, self.arguments) or (Platform(**self.platform.model_dump()),)
 
 
 class FileTaskRunRequest(RunRequest):
@@ -134,7 +144,7 @@ def parse_run_request(body: object) -> QuickRunRequest:
     if not isinstance(kind, str) or kind not in _QUICK:
         raise InvalidRequest(f"The run request's type must be one of {', '.join((*_QUICK, _TASK_RUN))}.", target="type")
     request = read_as(_QUICK[kind], body, _WHAT)
-    check_platform(request.platform)
+    check_platform(request.platform, is_build=isinstance(request, DockerBuildRequest))
     return request
 
 

@@ -1,6 +1,6 @@
 """Dockerfiles: the language as BuildKit reads it, and the images that a build of one needs."""
 
-from shared.dockerfile.bases import Bases, BuiltStage, built_stages, pin, resolve
+from shared.dockerfile.bases import Bases, BuiltStage, built_stages, merged, pin, resolve
 from shared.dockerfile.graph import BaseImage
 from shared.dockerfile.model import Dockerfile, Instruction, Stage
 from shared.dockerfile.parser import parse
@@ -13,6 +13,7 @@ __all__ = [
     "Instruction",
     "Stage",
     "built_stages",
+    "merged",
     "parse",
     "pin",
     "resolve",

@@ -4,7 +4,7 @@ The rules are those of BuildKit's `dockerfile2llb`, with two of Docker's older b
 any case in FROM too, and a target may be the number of a stage.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.dockerfile.flags import quote_flag
@@ -68,20 +68,34 @@ def resolve(
     )
 
 
+def merged(found: Sequence[Bases]) -> Bases:
+    """Return the images of a build for several platforms, from those of each.
+
+    Where a FROM names another image for each platform there is nothing to `pin`: its place is not among `needs`.
+    """
+    first = found[0]
+    everything = [need for bases in found for need in bases.needs]
+    named: dict[int, set[str]] = {}
+    for need in everything:
+        named.setdefault(need.written.span.start, set()).add(need.written.name)
+    return Bases(
+        runtime=first.runtime,
+        buildtime=_distinct(everything, without=first.runtime),
+        all_from=_unique(image for bases in found for image in bases.all_from),
+        needs=tuple(
+            {need.written.span.start: need for need in everything if len(named[need.written.span.start]) == 1}.values()
+        ),
+    )
+
+
 def built_stages(
     dockerfile: Dockerfile, build_args: Mapping[str, str], target: str | None = None, platform: Platform | None = None
 ) -> tuple[BuiltStage, ...]:
     """Return the stages that a build of `target` reaches, in the order of the text. Raises as `resolve` does."""
     graph = _graph(dockerfile, build_args, target, platform)
     wanted = platform or Platform()
-
-    def platform_of(index: int) -> Platform:
-        image = graph.origin(index).image
-        return (image.platform if image else None) or wanted
-
-    return tuple(
-        BuiltStage(dockerfile.stages[index], platform_of(index)) for index in graph.reach(graph.target(target))
-    )
+    reached = graph.reach(graph.target(target))
+    return tuple(BuiltStage(dockerfile.stages[index], graph.platform(index) or wanted) for index in reached)
 
 
 def _graph(
@@ -111,8 +125,12 @@ def pin(text: str, bases: Bases, digests: Mapping[Reference, str]) -> str:
 
 
 def _distinct(needs: Iterable[Need], without: BaseImage | None = None) -> tuple[BaseImage, ...]:
+    images = (need.image for need in needs if need.image)
+    return _unique(image for image in images if without is None or image.reference != without.reference)
+
+
+def _unique(images: Iterable[BaseImage]) -> tuple[BaseImage, ...]:
     found: dict[Reference, BaseImage] = {}
-    for need in needs:
-        if need.image and (without is None or need.image.reference != without.reference):
-            found.setdefault(need.image.reference, need.image)
+    for image in images:
+        found.setdefault(image.reference, image)
     return tuple(found.values())

@@ -106,6 +106,12 @@ class Graph:
             index = below
         return self.bases[index]
 
+    def platform(self, index: int) -> Platform | None:
+        """Return the platform that a stage's FROM asks for, or that of the stage it stands on; None for the build's."""
+        while (own := self._platform(self._stages[index])) is None and (below := self.bases[index].stage) is not None:
+            index = below
+        return own
+
     def _base(self, stage: Stage) -> Need:
         line = stage.origin.line
         name = expand(self._lexer, stage.base, self._variables, line=line)

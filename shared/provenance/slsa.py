@@ -58,7 +58,7 @@ def _asked(run: Run, request: QuickRunRequest) -> dict[str, Any]:
     told: dict[str, Any] = {
         "kind": request.type,
         "context": without_login(request.source_location or ""),
-        "platform": str(run.platform),
+        "platform": ",".join(map(str, run.platforms)),
         "task": run.task or "",
         "cause": _cause(run),
     }

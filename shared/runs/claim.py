@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.access.builder_tokens import Bearer, TokenUse
-from shared.arm.parts import Argument
+from shared.arm.parts import PLATFORMS_ARGUMENT, Argument
 from shared.arm.requests import (
     DockerBuildRequest,
     EncodedTaskRunRequest,
@@ -152,8 +152,9 @@ def _docker_build(request: DockerBuildRequest) -> DockerBuild:
         image_names=request.image_names,
         is_push_enabled=request.is_push_enabled and bool(request.image_names),
         no_cache=request.no_cache,
-        arguments=_named(request.arguments),
+        arguments=_named(tuple(one for one in request.arguments if one.name != PLATFORMS_ARGUMENT)),
         target=request.target,
+        platforms=request.all_platforms,
     )
 
 
@@ -216,7 +217,8 @@ def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
 
 def ending(told: Report) -> Ending:
     """Answer the end that a report tells of."""
-    return Ending(Status(told.outcome.value), told.error, told.images, base_images(told.dependencies))
+    images = base_images(told.dependencies)
+    return Ending(Status(told.outcome.value), told.error, told.images, images, told.platforms)
 
 
 def own_run(shop: Workshop, bearer: Bearer) -> Run:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.arm.wire import BaseImage
 from shared.errors import SlipwayError
-from shared.grant import Image
+from shared.grant import Image, Platform
 from shared.runs.context import Workshop
 from shared.runs.logs import complete_log
 from shared.runs.model import Run, Status
@@ -26,6 +26,7 @@ class Ending:
     error: str | None = None
     images: tuple[Image, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
+    platforms: tuple[Platform, ...] = ()
 
 
 def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch: int | None = None) -> Run:
@@ -45,6 +46,7 @@ def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch:
             error=ending.error,
             output_images=ending.images,
             base_images=ending.base_images,
+            built_for=ending.platforms,
         )
 
     changed = shop.store.change(registry, run_id, end)

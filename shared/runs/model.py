@@ -72,6 +72,8 @@ class Run(BaseModel):
     finished: datetime | None = None
     timeout_seconds: int
     platform: Platform = Platform()
+    built_for: tuple[Platform, ...] = ()
+    """What its images were built for, as its builder told, where that is not `platform` alone."""
     requester: Requester
     agent_pool: str | None = None
     is_archived: bool = False
@@ -88,6 +90,11 @@ class Run(BaseModel):
     base_images: tuple[BaseImage, ...] = ()
     """What the output images stand on, pinned to digests."""
     error: str | None = None
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """All platforms that its images were built for."""
+        return self.built_for or (self.platform,)
 
     @property
     def is_terminal(self) -> bool:

@@ -134,7 +134,7 @@ def _new_run(shop: Workshop, registry: RegistrySettings, draft: _Draft, later: i
         created=now,
         updated=now,
         timeout_seconds=request.timeout,
-        platform=Platform(**request.platform.model_dump()),
+        platform=_platform(request),
         run_type=_run_type(request, origin.cause),
         task=origin.task,
         cause=origin.cause,
@@ -145,6 +145,12 @@ def _new_run(shop: Workshop, registry: RegistrySettings, draft: _Draft, later: i
         is_untrusted=origin.is_untrusted,
     )
     return run.model_copy(update={"push_repositories": _push_repositories(registry, run, request)})
+
+
+def _platform(request: QuickRunRequest) -> Platform:
+    if isinstance(request, DockerBuildRequest):
+        return request.all_platforms[0]
+    return Platform(**request.platform.model_dump())
 
 
 def _run_type(request: QuickRunRequest, cause: Cause) -> str:

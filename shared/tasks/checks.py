@@ -1,6 +1,6 @@
 """What a task must hold beyond its shape. Pure."""
 
-from shared.arm.parts import check_platform
+from shared.arm.parts import check_platform, several_platforms
 from shared.arm.reading import as_object, read_as
 from shared.contexts import ArtifactContext, read_context
 from shared.errors import InvalidRequest, LanguageError
@@ -16,7 +16,8 @@ _SAMPLE = RunVariables(id="c0000000", registry="registry.example", registry_name
 def parse_task(body: object) -> TaskSpec:
     """Read a task as PUT sends it. Raises InvalidRequest that names the member at fault."""
     spec = read_as(TaskSpec, as_object(body, "a task"), "task")
-    check_platform(spec.properties.platform, "properties.platform")
+    step = spec.properties.step
+    check_platform(spec.properties.platform, "properties.platform", is_build=isinstance(step, DockerStep))
     _check_step(spec)
     _check_triggers(spec)
     return _without_blank_logins(spec)
@@ -36,6 +37,7 @@ def _check_step(spec: TaskSpec) -> None:
     if step.context_path:
         check_context(step.context_path, "properties.step.contextPath")
     if isinstance(step, DockerStep):
+        several_platforms(step.platforms, step.arguments)
         for name in step.image_names:
             try:
                 target(name, _SAMPLE)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from shared.arm.parts import Arguments, Credentials, EncodedText, ImageNames, PathText, RequestedPlatform
+from shared.arm.parts import Arguments, Credentials, EncodedText, ImageNames, PathText, PlatformNames, RequestedPlatform
 from shared.arm.reading import DEFAULT_TIMEOUT, MAX_TIMEOUT, MIN_TIMEOUT, Shape, one_of
 
 MAX_TRIGGERS = 50
@@ -39,6 +39,8 @@ class DockerStep(Shape):
     docker_file_path: PathText
     target: str | None = Field(default=None, max_length=1024)
     arguments: Arguments = ()
+    platforms: PlatformNames = ()
+    """Our extension: several platforms make one index."""
 
 
 class FileTaskStep(Shape):

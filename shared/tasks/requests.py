@@ -39,6 +39,7 @@ def request_of(name: str, spec: TaskSpec, overrides: Overrides) -> QuickRunReque
                 "image_names": step.image_names,
                 "is_push_enabled": step.is_push_enabled,
                 "no_cache": step.no_cache,
+                "platforms": step.platforms,
             }
             return DockerBuildRequest.model_validate(common | own)
         case FileTaskStep():

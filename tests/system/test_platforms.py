@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +22,11 @@ pytestmark = pytest.mark.slow
     ("platform", "base", "machine"),
     [
         ("linux/arm64", "busybox-arm64", "aarch64"),
-        ("linux/arm/v7", "busybox-arm", "armv7l"),
+        ("linux/arm64/v8", "busybox-arm64", "aarch64"),
+        ("linux/arm", "busybox-arm", "armv7l"),
+        ("linux/arm/v6", "busybox-arm", "armv7l"),
+        ("Linux/ARM/v7", "busybox-arm", "armv7l"),
+        ("linux/arm/v8", "busybox-arm", "armv7l"),
         ("linux/386", "busybox-386", "x86_64"),
         ("linux", "busybox", "x86_64"),
     ],
@@ -39,9 +43,11 @@ def test_a_run_step_runs_on_each_platform(
     image = f"platforms/{base}:v1"
     said = stack.build(context, "-t", image, "--platform", platform)
     assert said.code == 0, said.out + said.err
-    wanted = platform if "/" in platform else "linux/amd64"
-    assert f"built-for-{wanted}-on-{machine}-by-a child" in said.out
-    assert wanted.startswith(stack.read_back(image).platform)
+    wanted = {"linux": "linux/amd64", "linux/arm": "linux/arm/v7", "linux/arm64/v8": "linux/arm64"}.get(
+        platform, platform
+    )
+    assert f"built-for-{wanted.lower()}-on-{machine}-by-a child" in said.out
+    assert wanted.lower().startswith(stack.read_back(image).platform)
 
 
 def test_a_build_step_makes_one_index_of_several_platforms(stack: "Stack", context: Path) -> None:
@@ -55,13 +61,76 @@ def test_a_build_step_makes_one_index_of_several_platforms(stack: "Stack", conte
     said = stack.az("acr", "run", "-r", names.REGISTRY, "-f", "task.yaml", str(context))
     assert said.code == 0, said.out + said.err
 
-    layout, login = stack.target.layout, stack.login_server
-    argv = ["skopeo", "inspect", "--raw", "--authfile", str(layout.registry_auth)]
-    environment = {"PATH": "/usr/bin:/bin"} | trust_environment(layout.tls.bundle)
-    raw = subprocess.run(
-        [*argv, f"docker://{login}/platforms/several:v1"], env=environment, capture_output=True, check=True
-    ).stdout
-    index = json.loads(raw)
+    index, digest = manifest(stack, "platforms/several:v1")
     assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
     assert "org.opencontainers.image.created" in index["annotations"]
-    assert f"sha256:{hashlib.sha256(raw).hexdigest()}" in said.out
+    assert digest in said.out
+
+
+def test_one_argument_asks_az_for_an_index_and_its_base_is_one_too(stack: "Stack", context: Path) -> None:
+    seed(stack.target, ["busybox-arm64"])
+    (context / "Dockerfile").write_text(
+        f"FROM {stack.login_server}/base/busybox-arm64:1.35 AS of-arm64\n"
+        f"FROM {stack.login_server}/base/busybox:1.35 AS of-amd64\n"
+        "FROM of-$TARGETARCH\nARG TARGETPLATFORM\nRUN echo built-for-$TARGETPLATFORM-on-$(uname -m) | tee /told\n"
+    )
+    both = "SLIPWAY_PLATFORMS=linux/amd64,linux/arm64"
+    said = stack.build(context, "-t", "platforms/base:v1", "--build-arg", both)
+    assert said.code == 0, said.out + said.err
+    for told in ("linux/amd64-on-x86_64", "linux/arm64-on-aarch64"):
+        assert f"built-for-{told}" in said.out
+    base, digest = manifest(stack, "platforms/base:v1")
+    assert len(base["manifests"]) == 2
+    assert digest in said.out
+
+    (context / "Dockerfile").write_text(
+        f"FROM {stack.login_server}/platforms/base:v1\nARG TARGETARCH\nRUN grep -c built-for /told\nCOPY Dockerfile /\n"
+    )
+    said = stack.build(context, "-t", "platforms/derived:v1", "--build-arg", both)
+    assert said.code == 0, said.out + said.err
+    derived, _ = manifest(stack, "platforms/derived:v1")
+    assert derived["annotations"]["org.opencontainers.image.base.digest"] == digest
+
+
+def test_a_task_has_platforms_as_a_property(stack: "Stack") -> None:
+    path = f"{names.REGISTRY_ID}/tasks/several"
+    step = {
+        "type": "Docker",
+        "dockerFilePath": "Dockerfile",
+        "imageNames": ["platforms/task:v1"],
+        "platforms": ["linux/386", "linux/arm/v7"],
+    }
+    with stack.http("owner") as client:
+        url = f"{stack.target.ports.public_url}{path}?api-version=2025-03-01-preview"
+        answer = client.put(url, json={"location": "local", "properties": {"step": step}})
+        assert answer.status_code in {200, 201}, answer.text
+        assert client.get(url).json()["properties"]["step"]["platforms"] == ["linux/386", "linux/arm/v7"]
+        step["platforms"] = ["linux/386", "linux/m68k"]
+        refused = client.put(url, json={"location": "local", "properties": {"step": step}})
+        assert refused.status_code == 400
+        assert "linux/m68k" in refused.json()["error"]["message"]
+
+
+def test_an_image_of_windows_is_built_without_run_alone(stack: "Stack", context: Path) -> None:
+    (context / "Dockerfile").write_text('FROM scratch\nCOPY Dockerfile C:/app/\nENTRYPOINT ["C:\\\\app\\\\x.exe"]\n')
+    said = stack.build(context, "-t", "platforms/windows:v1", "--platform", "windows")
+    assert said.code == 0, said.out + said.err
+    assert stack.read_back("platforms/windows:v1").platform == "windows/amd64"
+    with (context / "Dockerfile").open("a") as file:
+        file.write("RUN dir\n")
+    said = stack.build(context, "-t", "platforms/windows:v2", "--platform", "windows/amd64")
+    assert said.code == 1
+    assert "Dockerfile line 4: RUN for windows/amd64 needs a Windows builder" in said.out
+    (context / "Dockerfile").write_text("FROM scratch\nRUN --mount=type=ssh true\n")
+    said = stack.build(context, "-t", "platforms/ssh:v1")
+    assert said.code == 1
+    assert "Dockerfile line 2: RUN --mount=type=ssh needs somebody's SSH agent" in said.out
+
+
+def manifest(stack: "Stack", image: str) -> tuple[dict[str, Any], str]:
+    """Read what lies under a tag, and its digest."""
+    layout, login = stack.target.layout, stack.login_server
+    argv = ["skopeo", "inspect", "--raw", "--authfile", str(layout.registry_auth), f"docker://{login}/{image}"]
+    environment = {"PATH": "/usr/bin:/bin"} | trust_environment(layout.tls.bundle)
+    raw = subprocess.run(argv, env=environment, capture_output=True, check=True).stdout
+    return json.loads(raw), f"sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -63,10 +63,10 @@ class Found:
     images: Mapping[str, str] = field(default_factory=dict)
     """By platform, as `linux/arm/v7`."""
 
-    def image(self, platform: Platform) -> str:
-        """Answer the digest of the image that a build for a platform stands on."""
-        offered = ((_platform(name), digest) for name, digest in self.images.items())
-        return platforms.choose(offered, platform) or self.digest
+    def image(self, wanted: tuple[Platform, ...]) -> str:
+        """Answer the digest of the image that a build for a platform stands on; of several, with commas between."""
+        offered = [(_platform(name), digest) for name, digest in self.images.items()]
+        return ",".join(platforms.choose(offered, platform) or self.digest for platform in wanted)
 
 
 def _platform(text: str) -> Platform:
@@ -105,9 +105,9 @@ class Base:
         """Whether every dependent knows of the present generation."""
         return self.fanned >= self.generation
 
-    def moved_for(self, platform: Platform) -> bool:
-        """Whether the present generation brought another image for a platform."""
-        return self.before is None or self.before.image(platform) != self.found.image(platform)
+    def moved_for(self, wanted: tuple[Platform, ...]) -> bool:
+        """Whether the present generation brought another image for one of the platforms."""
+        return self.before is None or self.before.image(wanted) != self.found.image(wanted)
 
 
 class Kind(StrEnum):
@@ -152,11 +152,11 @@ class Dependent:
     """Key of the base image."""
     task: TaskKey
     kind: Kind
-    platform: Platform
+    platforms: tuple[Platform, ...]
     digest: str
     """What the tag stood for in that run."""
     image: str
-    """The image of the run's platform in it."""
+    """The image in it for each platform of the run."""
     generation: int
     """The latest generation that the run is known to have stood on."""
     run: str
@@ -165,11 +165,11 @@ class Dependent:
 def is_behind(base: Base, dependent: Dependent) -> bool:
     """Whether a task has to be rebuilt for the present generation of a base image.
 
-    Not if its run stood on that, nor if the generation changed nothing that a build for its platform would see.
+    Not if its run stood on that, nor if the generation changed nothing that a build for its platforms would see.
     """
     if dependent.generation >= base.generation:
         return False
-    return dependent.image != base.found.image(dependent.platform) or base.moved_for(dependent.platform)
+    return dependent.image != base.found.image(dependent.platforms) or base.moved_for(dependent.platforms)
 
 
 class Stage(StrEnum):

@@ -119,13 +119,13 @@ def _first(watch: Watch, use: _Use, login: str) -> Base:
 
 def _dependent(watch: Watch, base: Base, task: TaskKey, run: Run, use: _Use) -> Dependent:
     held = base.found if base.found.digest == use.digest else _held(watch, base.tag, use.digest, base.login)
-    image = held.image(run.platform)
-    stands = image == base.found.image(run.platform)
+    image = held.image(run.platforms)
+    stands = image == base.found.image(run.platforms)
     return Dependent(
         base=base.tag.key,
         task=task,
         kind=use.kind,
-        platform=run.platform,
+        platforms=run.platforms,
         digest=use.digest,
         image=image,
         generation=base.generation if stands else base.generation - 1,

@@ -271,7 +271,7 @@ def _base(row: Row) -> Base:
 def _dependent_values(one: Dependent) -> dict[str, Scalar]:
     return {
         "kind": one.kind.value,
-        "platform": str(one.platform),
+        "platform": ",".join(map(str, one.platforms)),
         "digest": one.digest,
         "image": one.image,
         "generation": one.generation,
@@ -286,7 +286,7 @@ def _dependent(row: Row) -> Dependent:
         base=row.partition,
         task=TaskKey.parse(task),
         kind=Kind(values["kind"]),
-        platform=platforms.parse(values["platform"]),
+        platforms=tuple(map(platforms.parse, values["platform"].split(","))),
         digest=values["digest"],
         image=values["image"],
         generation=int(values["generation"]),

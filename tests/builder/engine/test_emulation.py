@@ -63,7 +63,7 @@ def test_the_kernel_is_told_once(handlers: Path, tmp_path: Path) -> None:
     assert emulate(ARM64, tmp_path) is None
     told = (handlers / "register").read_text()
     assert told.startswith(r":slipway-arm64:M::\x7f\x45\x4c\x46\x02")
-    assert told.endswith(":/usr/bin/qemu-aarch64:F")
+    assert told.endswith(":/usr/bin/qemu-aarch64:PF")
 
 
 def test_a_handler_that_is_there_is_used(handlers: Path, tmp_path: Path) -> None:
@@ -86,6 +86,10 @@ def test_a_builder_that_may_not_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert emulate(Platform(), tmp_path) is None
 
 
-@pytest.mark.parametrize("platform", [Platform(os="windows"), Platform(architecture="loong64")])
+def test_an_image_of_windows_needs_no_emulation(tmp_path: Path) -> None:
+    assert emulate(Platform(os="windows"), tmp_path) is None
+
+
+@pytest.mark.parametrize("platform", [Platform(os="freebsd"), Platform(architecture="loong64")])
 def test_what_nobody_emulates_is_said(platform: Platform, tmp_path: Path) -> None:
     assert emulate(platform, tmp_path) == f"{platform} cannot be emulated on {machine.machine()}"

@@ -251,7 +251,9 @@ def test_emulation_is_named_as_what_is_missing(bench: Bench) -> None:
 
 
 def test_the_command_line_is_one_that_the_record_can_be_held_against() -> None:
-    build = ImageBuild(context=Path("/kaniko/w"), dockerfile="", platform=Platform(architecture="arm", variant="v7"))
+    build = ImageBuild(
+        context=Path("/kaniko/w"), dockerfile="", platforms=(Platform(architecture="arm", variant="v7"),)
+    )
     argv = arguments(Path("/kaniko/executor"), build, Path("/kaniko/p"))
     assert argv[:3] == ["/kaniko/executor", "--context=dir:///kaniko/w", "--dockerfile=/kaniko/p/Dockerfile"]
     assert "--custom-platform=linux/arm/v7" in argv

@@ -78,14 +78,14 @@ def test_a_build_with_everything(tmp_path: Path, buildx: Buildx) -> None:
         ignore="*.log\n",
         arguments=(NamedValue(name="A", value="1 2"), NamedValue(name="S", value="hidden", is_secret=True)),
         target="final",
-        platform=Platform(architecture="arm64"),
+        platforms=(Platform(architecture="arm64"), Platform(architecture="arm", variant="v7")),
         no_cache=True,
         logins=(TOKEN, HUB),
     )
     assert (digest, out) == (DIGEST, b"#1 done\n")
     assert buildx.argv[:6] == ["docker", "buildx", "build", "--progress=plain", "--provenance=false", "--sbom=false"]
     assert buildx.argv[8:] == [
-        "--platform=linux/arm64",
+        "--platform=linux/arm64,linux/arm/v7",
         "--tag=reg.example/a:1",
         "--tag=reg.example/b:latest",
         "--build-arg=A=1 2",

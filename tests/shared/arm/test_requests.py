@@ -69,7 +69,13 @@ def test_platform_names_are_read_in_any_case() -> None:
         ({"platform": {"os": "beos"}}, "platform.os"),
         ({"platform": {"os": "linux", "architecture": "m68k"}}, "platform.architecture"),
         ({"platform": {"os": "linux", "architecture": "amd64", "variant": "v7"}}, "platform.variant"),
-        ({"platform": {"os": "windows"}}, "platform.os"),
+        ({"platform": {"os": "windows", "architecture": "arm64"}}, "platform.os"),
+        ({"type": "FileTaskRunRequest", "taskFilePath": "t", "platform": {"os": "windows"}}, "platform.os"),
+        ({"platforms": ["linux/amd64", "linux/m68k"]}, "platforms"),
+        ({"platforms": ["linux/amd64/v9"]}, "platforms"),
+        ({"platforms": ["windows/arm64"]}, "platforms"),
+        ({"platforms": "linux/amd64"}, "platforms"),
+        ({"platforms": ["linux/amd64"] * 17}, "platforms"),
         ({"arguments": [{"value": "1"}]}, "arguments.0.name"),
         ({"arguments": [{"name": "A", "value": "x" * 70000}]}, "arguments.0.value"),
         ({"type": "TaskRunRequest"}, "type"),
@@ -86,6 +92,33 @@ def test_a_bad_member_is_named(change: dict[str, Any], target: str) -> None:
         parse_run_request(SENT_BY_AZ | change)
     assert refusal.value.target == target
     assert refusal.value.message.endswith(".")
+
+
+def test_several_platforms_are_named_once_each() -> None:
+    request = parse_run_request(SENT_BY_AZ | {"platforms": ["Linux/arm/v7", "linux/amd64", "linux/x86_64"]})
+    assert isinstance(request, DockerBuildRequest)
+    assert [str(one) for one in request.all_platforms] == ["linux/arm/v7", "linux/amd64"]
+
+
+def test_an_argument_names_platforms_where_the_client_lets_one_through() -> None:
+    argument = {"name": "SLIPWAY_PLATFORMS", "value": "linux/arm64, windows/amd64"}
+    request = parse_run_request(SENT_BY_AZ | {"arguments": [argument]})
+    assert isinstance(request, DockerBuildRequest)
+    assert [str(one) for one in request.all_platforms] == ["linux/arm64", "windows/amd64"]
+
+
+@pytest.mark.parametrize("value", ["", "linux/amd64,", "linux/nothing", "a b", "linux/amd64/v7"])
+def test_an_argument_that_names_no_platform_is_refused(value: str) -> None:
+    request = parse_run_request(SENT_BY_AZ | {"arguments": [{"name": "SLIPWAY_PLATFORMS", "value": value}]})
+    assert isinstance(request, DockerBuildRequest)
+    with pytest.raises(InvalidRequest, match=r"SLIPWAY_PLATFORMS: '.*' is no platform that can be built for"):
+        _ = request.all_platforms
+
+
+def test_one_platform_is_what_the_request_says() -> None:
+    request = parse_run_request(SENT_BY_AZ | {"platform": {"os": "windows"}})
+    assert isinstance(request, DockerBuildRequest)
+    assert [str(one) for one in request.all_platforms] == ["windows/amd64"]
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 7])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.dockerfile import Bases, parse, pin, resolve
+from shared.dockerfile import Bases, merged, parse, pin, resolve
 from shared.errors import LanguageError
 from shared.grant import Platform
 
@@ -320,3 +320,16 @@ def test_a_pinned_dockerfile_needs_the_same_images_by_digest(stages: list[tuple[
     assert [image.reference for image in again.images] == [
         image.reference.with_digest(DIGEST) for image in found.images
     ]
+
+
+def test_several_platforms_pin_what_they_have_in_common() -> None:
+    text = "ARG TARGETARCH\nFROM common AS a\nFROM base-$TARGETARCH\nCOPY --from=a /x /\nCOPY --from=tools /y /\n"
+    dockerfile = parse(text)
+    found = merged([resolve(dockerfile, {}, None, Platform(architecture=name)) for name in ("amd64", "arm64")])
+    names = [image.name for image in found.images]
+    assert names == ["base-amd64", "common", "tools", "base-arm64"]
+    digests = {image.reference: "sha256:" + "a" * 64 for image in found.images}
+    pinned = pin(text, found, digests).splitlines()
+    assert "@sha256" in pinned[1]
+    assert pinned[2] == "FROM base-$TARGETARCH"
+    assert "@sha256" in pinned[4]

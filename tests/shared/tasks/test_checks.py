@@ -93,7 +93,7 @@ LOGIN = {"userName": {"value": "u"}, "password": {"value": "p"}}
         ({"timeout": 299}, "properties.timeout"),
         ({"timeout": 28801}, "properties.timeout"),
         ({"status": "Paused"}, "properties.status"),
-        ({"platform": {"os": "windows"}}, "properties.platform.os"),
+        ({"platform": {"os": "windows", "architecture": "arm64"}}, "properties.platform.os"),
         ({"platform": {"os": "linux", "architecture": "vax"}}, "properties.platform.architecture"),
         ({"agentConfiguration": {"cpu": 0}}, "properties.agentConfiguration.cpu"),
         ({"agentConfiguration": {"cpu": "many"}}, "properties.agentConfiguration.cpu"),

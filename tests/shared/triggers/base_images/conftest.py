@@ -126,6 +126,7 @@ class Task:
     is_enabled: bool = True
     has_trigger: bool = True
     platform: Platform = field(default_factory=Platform)
+    built_for: tuple[Platform, ...] = ()
 
 
 @dataclass
@@ -253,7 +254,14 @@ class Yard:
             for kind, base in told
             if base in pinned
         )
-        self._change(run, status=status, output_images=images, base_images=bases, platform=task.platform)
+        self._change(
+            run,
+            status=status,
+            output_images=images,
+            base_images=bases,
+            platform=task.platform,
+            built_for=task.built_for,
+        )
         self.queue.send({"ended": run.id})
 
     def first_run(self, name: str) -> None:

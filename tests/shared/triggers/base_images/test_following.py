@@ -104,6 +104,21 @@ def test_an_index_whose_change_does_not_touch_the_tasks_platform_starts_nothing(
     assert len(yard.automatic("arm")) == 1
 
 
+def test_an_index_is_followed_for_every_platform_of_a_task(yard: "Yard") -> None:
+    both = (Platform(), Platform(architecture="arm64"))
+    yard.registry.push("base", "I1", images={"linux/amd64": digest_of("a"), "linux/arm64": digest_of("b")})
+    ready(yard, Task("both", ("base",), built_for=both))
+    yard.push("base", "I2", images={"linux/amd64": digest_of("a"), "linux/arm64": digest_of("b"), "linux/386": "x"})
+    yard.rest()
+    assert yard.automatic("both") == []
+    yard.push("base", "I3", images={"linux/amd64": digest_of("a"), "linux/arm64": digest_of("c")})
+    yard.rest()
+    assert len(yard.automatic("both")) == 1
+    yard.push("base", "I4", images={"linux/amd64": digest_of("d"), "linux/arm64": digest_of("c")})
+    yard.rest()
+    assert len(yard.automatic("both")) == 2
+
+
 def test_a_tag_that_moves_during_a_build_asks_for_one_more(yard: "Yard") -> None:
     ready(yard, Task("app", ("base",), "app"))
     run = yard.manual("app")

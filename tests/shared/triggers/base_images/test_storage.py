@@ -26,7 +26,8 @@ def dependents(yard: "Yard", number: int) -> None:
     yard.first_run("first")
     found = [
         Dependent(
-            base=tag("base").key, task=TaskKey(REGISTRY, f"task{place:05d}"), kind=Kind.RUNTIME, platform=Platform(),
+            base=tag("base").key, task=TaskKey(REGISTRY, f"task{place:05d}"), kind=Kind.RUNTIME,
+            platforms=(Platform(),),
             digest=digest, image=digest, generation=0, run="c0",
         )
         for place in range(number)
