@@ -35,8 +35,8 @@ FINE = [
 ]
 
 
-def why(text: str, **fields: object) -> str:
-    build = ImageBuild(context=Path("/w"), dockerfile=text, **fields)  # type: ignore[arg-type] # the test's own fields
+def why(text: str, *platforms: Platform) -> str:
+    build = ImageBuild(context=Path("/w"), dockerfile=text, platforms=platforms or (Platform(),))
     return refusal(build, "amd64") or ""
 
 
@@ -62,9 +62,9 @@ ARM = Platform(architecture="arm64")
 
 
 def test_a_run_for_another_processor_is_refused_but_files_may_be_copied() -> None:
-    assert "line 2: RUN would run programs for linux/arm64" in why("FROM busybox\nRUN true\n", platform=ARM)
-    assert why("FROM busybox\nCOPY x /x\n", platform=ARM) == ""
-    assert why("FROM busybox\nRUN true\n", platform=Platform(architecture="386")) == ""
+    assert "line 2: RUN would run programs for linux/arm64" in why("FROM busybox\nRUN true\n", ARM)
+    assert why("FROM busybox\nCOPY x /x\n", ARM) == ""
+    assert why("FROM busybox\nRUN true\n", Platform(architecture="386")) == ""
 
 
 def test_the_platform_of_a_stage_is_that_of_its_own_from() -> None:
@@ -72,8 +72,12 @@ def test_the_platform_of_a_stage_is_that_of_its_own_from() -> None:
     assert "linux/arm64" in why(text)
     assert why(text, arguments=(NamedValue(name="P", value="linux/amd64"),)) == ""
     across = "FROM --platform=$BUILDPLATFORM busybox AS tools\nRUN true\nFROM busybox\nCOPY --from=tools /x /x\n"
-    assert why(across, platform=ARM) == ""
+    assert why(across, ARM) == ""
 
 
 def test_windows_is_refused() -> None:
-    assert "windows/amd64" in why("FROM busybox\nCOPY x /x\n", platform=Platform(os="windows"))
+    assert "windows/amd64" in why("FROM busybox\nCOPY x /x\n", Platform(os="windows"))
+
+
+def test_an_index_is_refused() -> None:
+    assert why("FROM scratch\nCOPY x /x\n", Platform(), ARM).startswith("the build is for several platforms, which")
