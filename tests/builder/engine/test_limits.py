@@ -35,8 +35,9 @@ FINE = [
 ]
 
 
-def why(text: str, *platforms: Platform) -> str:
-    build = ImageBuild(context=Path("/w"), dockerfile=text, platforms=platforms or (Platform(),))
+def why(text: str, *platforms: Platform, **fields: object) -> str:
+    wanted = platforms or (Platform(),)
+    build = ImageBuild(context=Path("/w"), dockerfile=text, platforms=wanted, **fields)  # type: ignore[arg-type] # of the test
     return refusal(build, "amd64") or ""
 
 
