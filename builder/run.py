@@ -15,7 +15,7 @@ from builder.contexts.source import Context
 from builder.control import RunLink
 from builder.engine.protocol import Engine
 from builder.environment import Paths
-from builder.faults import ContextRefused, Fenced, StepFailed, reason
+from builder.faults import ContextRefused, Fenced, NeedsFull, StepFailed, reason
 from builder.log import RunLog
 from builder.report import tell
 from builder.shop import Made, Shop
@@ -121,7 +121,7 @@ class _Execution:
         except ContextRefused as fault:
             return self._report(Outcome.FAILED, explained(self._grant.source, fault))
         except StepFailed as fault:
-            return self._report(Outcome.FAILED, f"{_FAILED}{reason(fault)}", said=True)
+            return self._failed(fault)
         except Fenced:
             raise
         except SlipwayError as fault:
@@ -156,6 +156,17 @@ class _Execution:
         context = await source.fetch(root)
         self._log.line("Finished downloading source code")
         return context
+
+    def _failed(self, fault: StepFailed) -> Report:
+        """Tell of a failure, or give the run back where another builder can do what this one cannot."""
+        error = f"{_FAILED}{reason(fault)}"
+        if not isinstance(fault, NeedsFull):
+            return self._report(Outcome.FAILED, error, said=True)
+        if not self._grant.may_hand_over:
+            return self._report(Outcome.FAILED, error)
+        self._log.line(f"{reason(fault)}.")
+        self._log.line("The run is handed over to a full builder.")
+        return self._report(Outcome.FAILED, error, said=True).model_copy(update={"needs_full": True})
 
     def _report(self, outcome: Outcome, error: str | None, made: Made | None = None, *, said: bool = False) -> Report:
         """Make the report; unless a step has `said` why it failed, the log says it now."""

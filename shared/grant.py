@@ -166,6 +166,8 @@ class Grant(Message):
     limits: Limits = Limits()
     image_aliases: dict[str, str] = Field(default_factory=dict)
     """Image aliases of task files that this deployment adds to the built-in ones or sets anew."""
+    may_hand_over: bool = False
+    """Whether a builder that cannot do what is asked may report `needs_full`: the run is then given to another."""
     cache: LayerCache | None = None
     """None where builds are to use no layers of earlier ones."""
     allowed_hosts: tuple[str, ...] = ()
@@ -262,3 +264,5 @@ class Report(Message):
     dependencies: tuple[ImageDependency, ...] = ()
     platforms: tuple[Platform, ...] = Field(default=(), max_length=32)
     """What the images were built for, where that is not the run's one platform."""
+    needs_full: bool = False
+    """Nothing was done: the run needs a full builder. Where none can be had it ends as the rest says."""

@@ -57,6 +57,13 @@ class RegistrySettings(BaseModel):
         return self.id.rsplit("/", 1)[1]
 
 
+class BuilderKind(StrEnum):
+    """What a container group can do: run an engine with a daemon of its own, or what an unprivileged one can."""
+
+    FULL = "full"
+    CONFINED = "confined"
+
+
 class RoleAssignment(BaseModel):
     """A role of one principal (its object id or application id) in one registry, or in all (`*`)."""
 
@@ -135,6 +142,12 @@ class Settings(BaseModel):
     """Resource id of the identity that pulls the builder image; None for an image anyone may pull."""
     builder_privileged: bool = Field(default=False, alias="SLIPWAY_BUILDER_PRIVILEGED")
     """Whether groups may be privileged: ACI's Confidential SKU, or the local stack."""
+    builder_kinds: Annotated[tuple[BuilderKind, ...], BeforeValidator(_comma_list)] = Field(
+        default=(), alias="SLIPWAY_BUILDER_KINDS"
+    )
+    """Kinds of container groups that may be started; none for `full` where they are privileged, else `confined`."""
+    confined_image: str = Field(default="", alias="SLIPWAY_CONFINED_IMAGE")
+    """Image of confined builders; empty for SLIPWAY_BUILDER_IMAGE."""
     builder_cpu: float = Field(default=2.0, alias="SLIPWAY_BUILDER_CPU", gt=0)
     builder_memory: float = Field(default=4.0, alias="SLIPWAY_BUILDER_MEMORY", gt=0)
     """Memory of a group in GB."""
@@ -205,6 +218,12 @@ class Settings(BaseModel):
         return tuple(sorted(listed, key=lambda region: region != own))
 
     @property
+    def kinds(self) -> tuple[BuilderKind, ...]:
+        """The kinds of groups that may be started, the cheapest first."""
+        usual = BuilderKind.FULL if self.builder_privileged else BuilderKind.CONFINED
+        return tuple(sorted(set(self.builder_kinds) or {usual}))
+
+    @property
     def is_signing(self) -> bool:
         """Whether there is a key to sign provenance with."""
         return bool(self.signing_key or self.signing_key_file)
@@ -225,11 +244,13 @@ class Settings(BaseModel):
                 "AzureWebJobsStorage must be a connection string, or AzureWebJobsStorage__blobServiceUri,"
                 " __queueServiceUri and __tableServiceUri must name the storage account"
             )
-        if self.builder_spot and (self.builder_privileged or self.builder_subnet):
+        if self.builder_spot and (BuilderKind.CONFINED not in self.kinds or self.builder_subnet):
             raise ValueError(
                 "SLIPWAY_BUILDER_SPOT goes neither with SLIPWAY_BUILDER_PRIVILEGED nor with SLIPWAY_BUILDER_SUBNET:"
                 " Azure has no Spot groups of the Confidential SKU, and none inside a virtual network"
             )
+        if len(self.kinds) > 1 and not self.confined_image:
+            raise ValueError("SLIPWAY_CONFINED_IMAGE must name the image of confined builders beside full ones")
         if self.builder_subnet and len(self.builder_locations) > 1:
             raise ValueError("SLIPWAY_BUILDER_LOCATION must name one region, that of SLIPWAY_BUILDER_SUBNET")
         if self.key is None and self.key_file is None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from builder.engine.protocol import Container, ImageBuild, Kind, TextBuild, Workspace, Write
-from builder.faults import StepFailed
+from builder.faults import NeedsFull, StepFailed
 from shared.errors import SlipwayError
 from shared.grant import Platform, RegistryLogin
 from shared.images.references import Reference
@@ -117,6 +117,8 @@ class ScriptedEngine:
     cache_error: str = ""
     emulated: list[Platform] = field(default_factory=list)
     cannot_emulate: str | None = None
+    refuses: str = ""
+    """What a build asks for that only a full engine can do."""
     started: bool = False
     stopped: bool = False
     killed: int = 0
@@ -133,6 +135,8 @@ class ScriptedEngine:
 
     async def build(self, build: ImageBuild, write: Write) -> str:
         """Play the next build; the digest is that of the Dockerfile's text."""
+        if self.refuses:
+            raise NeedsFull(self.refuses)
         self.built.append(build)
         await self._play(self.builds, write)
         return self.digest(build)

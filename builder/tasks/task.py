@@ -14,7 +14,7 @@ from builder.contexts.source import Context
 from builder.dependencies import dependencies
 from builder.engine.logins import update_home
 from builder.engine.protocol import Workspace
-from builder.faults import StepFailed, reason
+from builder.faults import NeedsFull, StepFailed, reason
 from builder.publish import image as image_of
 from builder.shop import Made, Shop
 from builder.steps import say_dependencies
@@ -45,8 +45,7 @@ async def run_task(shop: Shop, context: Context) -> Made:
     volume = f"acb_vol_{uuid.uuid4()}"
     plan = (await load_task(shop, context, volume)).plan
     if why := unsupported(plan, shop.engine.kind):
-        shop.log.plain(why)
-        raise StepFailed(why)
+        raise NeedsFull(why)
     room = Room(shop, plan, context, named(plan, shop.registry))
     with _said(room, "failed to set up the workspace"):
         await room.containers.open(Workspace(context.root, volume, shop.home, plan.images))

@@ -16,7 +16,7 @@ from shared.container_groups.ration import Ration, RationedGroups, Rest
 from shared.container_groups.service import Groups, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import Conflict, PreconditionFailed, SlipwayError, Throttled
-from shared.settings import RegistrySettings
+from shared.settings import BuilderKind, RegistrySettings
 from shared.storage import Row, Table
 from shared.storage.tables import Scalar
 
@@ -39,6 +39,7 @@ class Group:
     seen: float
     agent_pool: str
     """Storage key of the agent pool that it belongs to; empty outside of pools."""
+    kind: BuilderKind
     row: Row
 
     @property
@@ -46,10 +47,28 @@ class Group:
         """Whether it has no run yet."""
         return self.is_warm and not self.run_id
 
+    def can(self, kind: BuilderKind) -> bool:
+        """Whether it can run what a group of a kind can."""
+        return kind in (self.kind, BuilderKind.CONFINED)
+
     @property
     def is_idle(self) -> bool:
         """Whether its builder is up and waits for a run."""
         return self.is_waiting and self.seen > 0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What kind of group is started, for which agent pool, and in which regions, the best one first."""
+
+    regions: Sequence[str]
+    agent_pool: str = ""
+    kind: BuilderKind = BuilderKind.FULL
+
+    @property
+    def columns(self) -> Mapping[str, Scalar]:
+        """What the group's row keeps of it."""
+        return {"pool": self.agent_pool, "kind": self.kind.value}
 
 
 class GroupPool:
@@ -63,42 +82,43 @@ class GroupPool:
         self._tokens = tokens
         self._clock = clock
 
-    def start_for(
-        self, registry: RegistrySettings, run_id: str, attempt: int, regions: Sequence[str], agent_pool: str = ""
-    ) -> str:
+    def start_for(self, registry: RegistrySettings, run_id: str, attempt: int, wanted: Wanted) -> str:
         """Start a group for one attempt of a run and answer its name, which follows from both.
 
         It comes to the first of the regions that has room. Raises Throttled, Conflict or Unavailable as
         `Groups.start` does.
         """
         name = f"slipway-{registry.name.lower()}-{run_id}-{attempt}"[:63]
-        created = self._add(registry, name, {"run": run_id, "warm": False, "pool": agent_pool})
-        self._launch(registry, name, regions, created)
+        created = self._add(registry, name, {"run": run_id, "warm": False, **wanted.columns})
+        self._launch(registry, name, wanted, created)
         return name
 
-    def start_warm(self, registry: RegistrySettings, regions: Sequence[str], agent_pool: str = "") -> str:
+    def start_warm(self, registry: RegistrySettings, wanted: Wanted) -> str:
         """Start a group that waits for a run, and answer its name. Raises as `start_for` does."""
         name = f"slipway-{registry.name.lower()}-warm-{secrets.token_hex(4)}"[:63]
-        created = self._add(registry, name, {"run": "", "warm": True, "pool": agent_pool})
-        self._launch(registry, name, regions, created)
+        created = self._add(registry, name, {"run": "", "warm": True, **wanted.columns})
+        self._launch(registry, name, wanted, created)
         return name
 
-    def assign_idle(self, registry: str, run_id: str, agent_pool: str = "") -> str | None:
-        """Give the run a group that waits, and answer its name; None when none waits.
+    def assign_idle(
+        self, registry: str, run_id: str, agent_pool: str = "", *, kind: BuilderKind = BuilderKind.CONFINED
+    ) -> str | None:
+        """Give the run a group that waits and can do what `kind` can, and answer its name; None when none waits.
 
         A pool's groups are given away even while they start: nobody else may have them.
         """
-        groups = [group for group in self.groups(registry) if group.agent_pool == agent_pool]
+        groups = [group for group in self.groups(registry) if group.agent_pool == agent_pool and group.can(kind)]
         for group in sorted(groups, key=lambda group: (group.run_id != run_id, not group.is_idle)):
-            if group.run_id == run_id:
+            if group.run_id == run_id and group.is_warm:
                 return group.name
             if _may_be_given(group) and self._assign(group, run_id):
                 return group.name
         return None
 
-    def has_idle(self, registry: str, agent_pool: str = "") -> bool:
-        """Whether a run could be given a group that waits."""
-        return any(group.agent_pool == agent_pool and _may_be_given(group) for group in self.groups(registry))
+    def has_idle(self, registry: str, agent_pool: str = "", *, kind: BuilderKind = BuilderKind.CONFINED) -> bool:
+        """Whether a run could be given a group that waits and can do what `kind` can."""
+        groups = (group for group in self.groups(registry) if group.agent_pool == agent_pool and group.can(kind))
+        return any(map(_may_be_given, groups))
 
     def room(self) -> int:
         """Answer how many groups may be created now."""
@@ -163,13 +183,13 @@ class GroupPool:
             return known.created if known else created
         return created
 
-    def _launch(self, registry: RegistrySettings, name: str, regions: Sequence[str], created: datetime) -> None:
+    def _launch(self, registry: RegistrySettings, name: str, wanted: Wanted, created: datetime) -> None:
         """Ask Azure for a group. Asked again it asks for the very same, token included."""
         bearer = Bearer(registry.name.lower(), name)
         token = self._tokens.sign(TokenUse.GROUP, bearer, created, _TOKEN_LIFE)
-        first, *others = regions
+        first, *others = wanted.regions
         try:
-            self._groups.start(GroupRequest(name, first, token, tuple(others)))
+            self._groups.start(GroupRequest(name, first, token, tuple(others), wanted.kind))
         except (Conflict, Throttled):
             self._table.delete(registry.name.lower(), name)
             raise
@@ -189,5 +209,6 @@ def _group(row: Row) -> Group:
         is_warm=bool(values["warm"]),
         seen=float(values["seen"]),
         agent_pool=str(values.get("pool", "")),
+        kind=BuilderKind(str(values.get("kind", BuilderKind.FULL))),
         row=row,
     )

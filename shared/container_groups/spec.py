@@ -1,12 +1,13 @@
 """What a builder's container group looks like. Pure.
 
-Source: the Microsoft.ContainerInstance API. `privileged` exists in its Confidential SKU only.
+Source: the Microsoft.ContainerInstance API. `privileged` exists in its Confidential SKU only; a blank policy there
+means Azure's default one, which attests no software.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from shared.settings import Settings
+from shared.settings import BuilderKind, Settings
 
 CONTAINER = "builder"
 
@@ -20,6 +21,7 @@ class GroupRequest:
     token: str
     others: tuple[str, ...] = ()
     """Regions to try after that, while it has no room."""
+    kind: BuilderKind = BuilderKind.FULL
 
 
 def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dict[str, Any]:
@@ -32,36 +34,43 @@ def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dic
     if ca_bundle:
         environment.append({"name": "SLIPWAY_CA_BUNDLE", "value": ca_bundle})
     resources = {"requests": {"cpu": settings.builder_cpu, "memoryInGB": settings.builder_memory}}
-    container: dict[str, Any] = {
-        "image": settings.builder_image,
-        "environmentVariables": environment,
-        "resources": resources,
-    }
-    if settings.builder_privileged:
+    image = _image(request.kind, settings)
+    container: dict[str, Any] = {"image": image, "environmentVariables": environment, "resources": resources}
+    if request.kind is BuilderKind.FULL:
         container["securityContext"] = {"privileged": True}
     return {
         "location": request.location,
         "tags": {"slipway": "builder"},
         "properties": {
-            "sku": "Confidential" if settings.builder_privileged else "Standard",
             "osType": "Linux",
             "restartPolicy": "Never",
             "containers": [{"name": CONTAINER, "properties": container}],
         }
-        | _image_pull(settings)
-        | _placement(settings),
+        | _sku(request.kind)
+        | _image_pull(image, settings)
+        | _placement(request.kind, settings),
     } | _identity(settings)
 
 
-def _image_pull(settings: Settings) -> dict[str, Any]:
+def _image(kind: BuilderKind, settings: Settings) -> str:
+    return (settings.confined_image if kind is BuilderKind.CONFINED else "") or settings.builder_image
+
+
+def _sku(kind: BuilderKind) -> dict[str, Any]:
+    if kind is BuilderKind.CONFINED:
+        return {"sku": "Standard"}
+    return {"sku": "Confidential", "confidentialComputeProperties": {"ccePolicy": ""}}
+
+
+def _image_pull(image: str, settings: Settings) -> dict[str, Any]:
     if settings.builder_image_identity is None:
         return {}
-    server = settings.builder_image.partition("/")[0]
+    server = image.partition("/")[0]
     return {"imageRegistryCredentials": [{"server": server, "identity": settings.builder_image_identity}]}
 
 
-def _placement(settings: Settings) -> dict[str, Any]:
-    spot = {"priority": "Spot"} if settings.builder_spot else {}
+def _placement(kind: BuilderKind, settings: Settings) -> dict[str, Any]:
+    spot = {"priority": "Spot"} if settings.builder_spot and kind is BuilderKind.CONFINED else {}
     return spot | ({"subnetIds": [{"id": settings.builder_subnet}]} if settings.builder_subnet else {})
 
 

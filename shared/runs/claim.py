@@ -34,14 +34,15 @@ from shared.runs.context import Workshop
 from shared.runs.dispatch import dispatch
 from shared.runs.finish import Ending, finish
 from shared.runs.given_logins import read_logins
+from shared.runs.handover import conclude
 from shared.runs.kept_layers import KeptLayers
+from shared.runs.kinds import may_hand_over
 from shared.runs.layer_cache import layer_cache, may_write, readable
 from shared.runs.logs import log_size, writing_url
 from shared.runs.model import Run, Status
 from shared.runs.results import result_url
 from shared.runs.sources import source
 from shared.runs.submit import open_request, run_variables
-from shared.tasks.dependencies import base_images
 
 _TOKEN_MARGIN = timedelta(hours=1)
 _LOG = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[Reg
         variables=run_variables(shop.registry(run.registry), run),
         logins=logins,
         cache=layer_cache(shop, run),
+        may_hand_over=may_hand_over(shop.settings, run),
         timeout_seconds=run.timeout_seconds,
         allowed_hosts=shop.settings.allowed_hosts,
         image_aliases=shop.settings.image_aliases,
@@ -197,7 +199,7 @@ def _known_bases(shop: Workshop, run: Run) -> set[str]:
 
 
 def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
-    """End the run as its builder reports. Raises Superseded when the run is no longer the builder's."""
+    """End the run, or hand it over, as its builder reports. Raises Superseded when it is no longer the builder's."""
     if (told.run_id, told.epoch) != (bearer.run_id, bearer.epoch):
         raise Conflict("The report is of another run than the builder's token.")
     try:
@@ -207,18 +209,12 @@ def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
         if run.is_terminal and run.epoch == bearer.epoch:
             return run
         raise
-    run = finish(shop, bearer.registry, bearer.run_id, ending(told), epoch=bearer.epoch)
+    run = conclude(shop, shop.store.get(bearer.registry, bearer.run_id), told)
     try:
         dispatch(shop, bearer.registry)
     except SlipwayError:
         _LOG.exception("the next run of %s waits for the queue", bearer.registry)
     return run
-
-
-def ending(told: Report) -> Ending:
-    """Answer the end that a report tells of."""
-    images = base_images(told.dependencies)
-    return Ending(Status(told.outcome.value), told.error, told.images, images, told.platforms)
 
 
 def own_run(shop: Workshop, bearer: Bearer) -> Run:

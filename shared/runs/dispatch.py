@@ -9,9 +9,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from shared.container_groups.pool import Wanted
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.runs.context import Workshop
 from shared.runs.finish import Ending, close, finish
+from shared.runs.kinds import needed_kind, started_kind
 from shared.runs.line import is_news
 from shared.runs.logs import say
 from shared.runs.model import Run, Status
@@ -97,7 +99,10 @@ def _start_together(shop: Workshop, chosen: list[tuple[Run, Active]]) -> list[tu
 def _obstacle(shop: Workshop, first: Active) -> str:
     """Answer why no run of a line can be given a builder now, without asking Azure."""
     rest = shop.pool.rest(shop.settings.regions(shop.registry(first.registry)))
-    return "" if rest is None or shop.pool.has_idle(first.registry, first.lane) else rest.reason
+    run = _queued(shop, first) if rest else None
+    if rest is None or run is None or shop.pool.has_idle(first.registry, first.lane, kind=needed_kind(run)):
+        return ""
+    return rest.reason
 
 
 def _limit(shop: Workshop, registry: str, lane: str) -> int | None:
@@ -151,13 +156,15 @@ def start(shop: Workshop, run: Run, held: Active) -> Throttled | None:
 
 
 def _group(shop: Workshop, run: Run) -> tuple[str, int]:
-    warm = shop.pool.assign_idle(run.registry, run.id, run.lane)
+    warm = shop.pool.assign_idle(run.registry, run.id, run.lane, kind=needed_kind(run))
     if warm is not None:
         return warm, run.attempt + 1
     registry = shop.registry(run.registry)
     regions, attempt = shop.settings.regions(registry), run.attempt + 1
     turned = run.attempt % len(regions)  # where no builder came up, the next attempt is made elsewhere
-    return shop.pool.start_for(registry, run.id, attempt, regions[turned:] + regions[:turned], run.lane), attempt
+    regions = regions[turned:] + regions[:turned]
+    kind = started_kind(shop.settings, run.lane, needed_kind(run))
+    return shop.pool.start_for(registry, run.id, attempt, Wanted(regions, run.lane, kind)), attempt
 
 
 def _tell_waiting(shop: Workshop, waiting: _Waiting) -> None:

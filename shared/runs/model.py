@@ -29,10 +29,11 @@ TERMINAL = frozenset(Status(outcome.value) for outcome in Outcome)
 _NEXT: Mapping[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.STARTED, Status.RUNNING}) | TERMINAL,
     Status.STARTED: frozenset({Status.QUEUED, Status.RUNNING}) | TERMINAL,
-    Status.RUNNING: TERMINAL,
+    Status.RUNNING: frozenset({Status.QUEUED}) | TERMINAL,
 }
 """Events overtake each other, so a claim or an end may arrive while the row still says Queued.
-`Started -> Queued` is a builder that never came up: the run goes back and tries another."""
+`Started -> Queued` is a builder that never came up, `Running -> Queued` one that handed the run over: it goes back and
+gets another."""
 
 
 ANY_REPOSITORY = "*"
@@ -86,6 +87,8 @@ class Run(BaseModel):
     """Builders that were asked for so far."""
     epoch: int = 0
     """Claims so far; what a builder sends with an older epoch is refused."""
+    needs_full: bool = False
+    """Whether a confined builder has found that it cannot do what is asked."""
     output_images: tuple[Image, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
     """What the output images stand on, pinned to digests."""

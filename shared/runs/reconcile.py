@@ -10,10 +10,10 @@ from itertools import islice
 
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
-from shared.runs.claim import ending
 from shared.runs.context import Workshop
 from shared.runs.dispatch import MAX_ATTEMPTS, dispatch, start
 from shared.runs.finish import Ending, close, finish
+from shared.runs.handover import conclude
 from shared.runs.model import Run, Status
 from shared.runs.results import read_result
 from shared.runs.store import Active
@@ -97,7 +97,7 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
     state = shop.pool.state(run.group or "")
     told = read_result(shop, run)
     if told is not None:
-        finish(shop, run.registry, run.id, ending(told), epoch=run.epoch)
+        conclude(shop, run, told)
         return
     overdue = now > (run.started or run.created) + timedelta(seconds=run.timeout_seconds) + _DEADLINE_GRACE
     if overdue:

@@ -4,10 +4,11 @@ import logging
 from collections import Counter
 from datetime import datetime, timedelta
 
-from shared.container_groups.pool import WARM_LIFE, Group
+from shared.container_groups.pool import WARM_LIFE, Group, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
+from shared.runs.kinds import started_kind
 from shared.runs.logs import delete_log
 from shared.runs.model import Run
 from shared.runs.results import delete_results
@@ -44,7 +45,7 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
     if missing and shop.pool.rest(regions):
         return
     for lane in missing:
-        shop.pool.start_warm(registry, regions, lane)
+        shop.pool.start_warm(registry, Wanted(regions, lane, started_kind(shop.settings, lane)))
 
 
 def _forget_pools(shop: Workshop, registry: str) -> None:

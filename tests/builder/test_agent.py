@@ -117,6 +117,29 @@ FAILURES = {
 }
 
 
+def test_what_a_confined_builder_cannot_do_is_handed_over_where_somebody_else_can(
+    world: World, undated: Undated
+) -> None:
+    world.engine.refuses = "line 2: RUN asks for --network=none"
+    world.grant = {"may_hand_over": True}
+    assert run(world) == 0
+    assert (world.report.needs_full, world.report.outcome) == (True, Outcome.FAILED)
+    assert undated(world.text)[-2:] == [
+        "line 2: RUN asks for --network=none.",
+        "The run is handed over to a full builder.",
+    ]
+    assert not world.engine.pushed
+
+
+def test_and_fails_with_the_reason_where_nobody_can(world: World, undated: Undated) -> None:
+    world.engine.refuses = "line 2: RUN asks for --network=none"
+    assert run(world) == 0
+    assert (world.report.needs_full, world.report.outcome) == (False, Outcome.FAILED)
+    assert (
+        undated(world.text)[-1] == world.report.error == "failed during run, err: line 2: RUN asks for --network=none"
+    )
+
+
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_faulty_build_fails_with_the_reason_as_its_last_words(world: World, undated: Undated, name: str) -> None:
     world.files, words = FAILURES[name]

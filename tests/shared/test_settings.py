@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.settings import RegistrySettings, Settings, SettingsError, read_settings
+from shared.settings import BuilderKind, RegistrySettings, Settings, SettingsError, read_settings
 
 SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/net/subnets/builders"
 
@@ -59,8 +59,17 @@ def test_regions_begin_with_the_registrys_own_where_it_is_listed() -> None:
         ({"SLIPWAY_BUILDER_LOCATION": "a,b", "SLIPWAY_BUILDER_SUBNET": SUBNET}, "SLIPWAY_BUILDER_LOCATION"),
         ({"SLIPWAY_BUILDER_SUBNET": "builders"}, "SLIPWAY_BUILDER_SUBNET"),
         ({"SLIPWAY_GROUPS_PER_HOUR": "0"}, "SLIPWAY_GROUPS_PER_HOUR"),
+        ({"SLIPWAY_BUILDER_KINDS": "full,confined"}, "SLIPWAY_CONFINED_IMAGE"),
+        ({"SLIPWAY_BUILDER_KINDS": "small"}, "SLIPWAY_BUILDER_KINDS"),
     ],
 )
 def test_groups_that_azure_does_not_have_stop_the_start(settings: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=f"^{named}"):
         read(**settings)
+
+
+def test_kinds_follow_from_privileges_unless_they_are_named() -> None:
+    assert read().kinds == (BuilderKind.CONFINED,)
+    assert read(SLIPWAY_BUILDER_PRIVILEGED="true").kinds == (BuilderKind.FULL,)
+    both = read(SLIPWAY_BUILDER_KINDS="full, confined", SLIPWAY_CONFINED_IMAGE="slipway/confined")
+    assert both.kinds == (BuilderKind.CONFINED, BuilderKind.FULL), "the cheapest comes first"

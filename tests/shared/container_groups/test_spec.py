@@ -1,35 +1,80 @@
 """Container groups as they are sent to Azure, held against its published model."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from devstack.container_groups.schema import check_container_group
 from shared.container_groups.spec import GroupRequest, group_spec
-from shared.settings import Settings
+from shared.settings import BuilderKind, Settings
 
 SUBNET = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/builders"
 REQUEST = GroupRequest("slipway-reg-c0000001-1", "westeurope", "secret-token")
 
 
-def spec(**changes: object) -> dict[str, Any]:
+def spec(kind: BuilderKind = BuilderKind.CONFINED, **changes: object) -> dict[str, Any]:
     values: dict[str, Any] = {
         "public_url": "https://slipway.example",
         "builder_image": "reg.azurecr.io/builder:1",
         "builder_image_identity": None,
-        "builder_privileged": False,
+        "confined_image": "reg.azurecr.io/confined:1",
         **changes,
     }
-    return group_spec(REQUEST, Settings.model_construct(**values), "")
+    return group_spec(replace(REQUEST, kind=kind), Settings.model_construct(**values), "")
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"builder_spot": True}, {"builder_subnet": SUBNET}, {"builder_privileged": True}]
-)
-def test_every_member_is_one_of_the_published_model(changes: dict[str, object]) -> None:
-    checked = check_container_group(spec(**changes))
+@pytest.mark.parametrize("kind", BuilderKind)
+@pytest.mark.parametrize("changes", [{}, {"builder_spot": True}, {"builder_subnet": SUBNET}])
+def test_every_member_is_one_of_the_published_model(kind: BuilderKind, changes: dict[str, object]) -> None:
+    checked = check_container_group(spec(kind, **changes))
     assert checked["location"] == "westeurope"
     assert {"sku", "osType", "restartPolicy", "containers"} <= checked["properties"].keys()
+
+
+def test_the_group_of_a_full_builder_is_whole_as_azure_gets_it() -> None:
+    sent = spec(BuilderKind.FULL, builder_image_identity="/id", builder_subnet=SUBNET)
+    assert sent == {
+        "location": "westeurope",
+        "tags": {"slipway": "builder"},
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/id": {}}},
+        "properties": {
+            "sku": "Confidential",
+            "confidentialComputeProperties": {"ccePolicy": ""},
+            "osType": "Linux",
+            "restartPolicy": "Never",
+            "imageRegistryCredentials": [{"server": "reg.azurecr.io", "identity": "/id"}],
+            "subnetIds": [{"id": SUBNET}],
+            "containers": [
+                {
+                    "name": "builder",
+                    "properties": {
+                        "image": "reg.azurecr.io/builder:1",
+                        "environmentVariables": [
+                            {"name": "SLIPWAY_URL", "value": "https://slipway.example"},
+                            {"name": "SLIPWAY_GROUP", "value": "slipway-reg-c0000001-1"},
+                            {"name": "SLIPWAY_GROUP_TOKEN", "secureValue": "secret-token"},
+                        ],
+                        "resources": {"requests": {"cpu": 2.0, "memoryInGB": 4.0}},
+                        "securityContext": {"privileged": True},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def test_the_group_of_a_confined_builder_asks_for_nothing_special() -> None:
+    properties = spec()["properties"]
+    (container,) = properties["containers"]
+    assert (properties["sku"], container["properties"]["image"]) == ("Standard", "reg.azurecr.io/confined:1")
+    assert "confidentialComputeProperties" not in properties
+    assert "securityContext" not in container["properties"]
+    assert spec(confined_image="")["properties"]["containers"][0]["properties"]["image"] == "reg.azurecr.io/builder:1"
+
+
+def test_only_standard_groups_are_spot() -> None:
+    assert "priority" not in spec(BuilderKind.FULL, builder_spot=True)["properties"]
 
 
 def test_spot_and_subnet_are_sent_only_when_asked_for() -> None:

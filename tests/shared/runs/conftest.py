@@ -24,7 +24,7 @@ from shared.runs.model import Run
 from shared.runs.sources import upload_location
 from shared.runs.store import RunStore
 from shared.runs.submit import submit
-from shared.settings import RegistrySettings, Settings
+from shared.settings import BuilderKind, RegistrySettings, Settings
 from shared.storage import Table, open_storage
 
 _TABLES = count(1)
@@ -43,12 +43,14 @@ class Groups:
     started: list[str] = field(default_factory=list)
     fault: SlipwayError | None = None
     places: list[str] = field(default_factory=list)
+    kinds: list[BuilderKind] = field(default_factory=list)
 
     def start(self, request: GroupRequest) -> None:
         if self.fault:
             raise self.fault
         self.started.append(request.name)
         self.places.append(request.location)
+        self.kinds.append(request.kind)
         self.running.setdefault(request.name, GroupState.RUNNING)
 
     def state(self, name: str) -> GroupState:
