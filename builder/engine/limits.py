@@ -74,7 +74,7 @@ def _of_run(instruction: Instruction) -> Iterator[str]:
 
 def _of_mount(value: str) -> Iterator[str]:
     fields = dict(field.partition("=")[::2] for field in mount_fields(value))
-    kind = fields.get("type", "bind")
+    kind = fields.get("type", "bind").lower()
     if kind not in _MOUNTS:
         yield f"RUN mounts a {kind}"
     if (source := fields.get("from", "")) and source != "context":

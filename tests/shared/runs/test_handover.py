@@ -1,7 +1,7 @@
 """A confined builder that cannot do what is asked gives the run back, and the next one can."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -108,7 +108,8 @@ def test_a_report_that_got_lost_is_read_from_the_result(hands: "Hands") -> None:
 
 
 def test_pools_and_known_needs_get_full_groups_where_they_are_allowed() -> None:
-    both, confined = (Settings.model_construct(builder_kinds=kinds) for kinds in (BOTH, BOTH[:1]))
+    known: list[dict[str, Any]] = [{"builder_kinds": kinds} for kinds in (BOTH, BOTH[:1])]
+    both, confined = (Settings.model_construct(**values) for values in known)
     assert started_kind(both, "") is BuilderKind.CONFINED
     assert started_kind(both, "pool") is BuilderKind.FULL
     assert started_kind(both, "", BuilderKind.FULL) is BuilderKind.FULL
