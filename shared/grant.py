@@ -8,6 +8,12 @@ camelCase names; unknown members are ignored on both sides so that old builders 
     POST {url}/builders/{group}/runs/{run}/login       run token    LoginRequest -> 200 RegistryLogin
     POST {url}/builders/{group}/runs/{run}/secrets     run token    SecretsRequest -> 200 SecretValues | 400
     POST {url}/builders/{group}/runs/{run}/report      run token    Report -> 200
+    POST {url}/pools/{registry}/{pool}/machines        pool token   Registration -> 200 Registered | 401 refused
+    POST {url}/builders/{group}/leave                  group token  -> 200, and no run comes any more
+
+The builder of a container group is told its group's name and token at the start; one on a machine of its own registers
+with the token of an agent pool and is given both. A builder claims again, once it is clean, only after a grant that
+says so. To claim is to say that nothing of an earlier run is left.
 
 A claim is held open for some seconds while there is nothing to do. 401 and 410 are final: the builder
 exits. 409 says that the run belongs to somebody else or has ended: the builder stops everything at once.
@@ -16,6 +22,7 @@ exits. 409 says that the run belongs to somebody else or has ended: the builder 
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -35,6 +42,16 @@ class Outcome(StrEnum):
     CANCELED = "Canceled"
     TIMEOUT = "Timeout"
     ERROR = "Error"
+
+
+class Reuse(StrEnum):
+    """After which runs of trusted cause a builder of an agent pool may execute a further one."""
+
+    NEVER = "never"
+    BUILDS = "builds"
+    """Docker builds, whose steps reach no daemon and cannot be privileged."""
+    TASKS = "tasks"
+    """All, also steps that may command the engine and so become root of the builder."""
 
 
 class Platform(Message):
@@ -178,6 +195,25 @@ class Grant(Message):
     """Bytes that the log holds already (what was said while the run waited): where the builder goes on."""
     result_url: str = Field(repr=False)
     """SAS of a blob that does not exist yet, with create and write permission: the `Report`, before it is sent."""
+    claims_again: bool = False
+    """Whether the builder is to make itself clean after this run and claim again, instead of leaving."""
+
+
+class Registration(Message):
+    """A machine that offers itself to an agent pool: the platforms that it runs natively, like `linux/arm64`."""
+
+    machine: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    platforms: tuple[Annotated[str, Field(pattern=r"^(linux|windows)/[a-z0-9]{1,16}(/v[5-8])?$")], ...] = Field(
+        min_length=1, max_length=8
+    )
+    reuse: Reuse = Reuse.BUILDS
+
+
+class Registered(Message):
+    """What a machine is from now on: a builder with a group's name and token."""
+
+    group: str
+    token: str = Field(repr=False)
 
 
 class Heartbeat(Message):

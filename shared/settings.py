@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.errors import InvalidRequest
+from shared.grant import Reuse
 from shared.network import Allowed
 
 
@@ -153,6 +154,17 @@ class Settings(BaseModel):
     """Memory of a group in GB."""
     warm_builders: int = Field(default=0, alias="SLIPWAY_WARM_BUILDERS", ge=0, le=20)
     """Groups per registry that are started before a run asks for one."""
+    pool_minimum: int | None = Field(default=None, alias="SLIPWAY_POOL_MINIMUM", ge=0, le=20)
+    """Container groups that an agent pool keeps without work, its count at most; None for as many as its count. A
+    pool's tag `slipway-minimum` goes before."""
+    pool_idle_minutes: int = Field(default=10, alias="SLIPWAY_POOL_IDLE_MINUTES", ge=1, le=720)
+    """Minutes without work after which a pool's group is removed, down to the pool's minimum."""
+    pool_reuse: Reuse = Field(default=Reuse.BUILDS, alias="SLIPWAY_POOL_REUSE")
+    """After which runs a pool's group executes a further one."""
+    pool_runs: int = Field(default=50, alias="SLIPWAY_POOL_RUNS", ge=1, le=1000)
+    """Runs after which a pool's builder is replaced."""
+    pool_hours: int = Field(default=12, alias="SLIPWAY_POOL_HOURS", ge=1, le=12)
+    """Hours after which a pool's builder gets no further run."""
     run_concurrency: int = Field(default=10, alias="SLIPWAY_RUN_CONCURRENCY", ge=1, le=100)
     """Runs of one registry that are executed at the same time; further ones wait in order."""
     live_logs: bool = Field(default=False, alias="SLIPWAY_LIVE_LOGS")

@@ -1,7 +1,8 @@
 """Agent pools: builders that a registry keeps warm under a name of their own.
 
-Table `pools`: partition = registry, key = the pool's name in lower case. A pool holds `count` container groups,
-those that execute a run included; a run that names the pool waits for one of them. The tier is kept and shown.
+Table `pools`: partition = registry, key = the pool's name in lower case. A pool has at most `count` container groups,
+those that execute a run included, and keeps at least its minimum; a run that names the pool waits for one of them, or
+for a machine that serves the pool on its own. The tier is kept and shown.
 A deleted pool is shown as `Deleting` for a moment: az asks once more and takes an early 404 for a failure.
 """
 
@@ -14,10 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.arm.names import REGISTRY_TYPE, RegistryId, parse_pool_name
 from shared.arm.reading import Shape, as_object, one_of, read_as
 from shared.arm.wire import SystemData
+from shared.container_groups.pool_tokens import PoolToken
 from shared.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, Unavailable
 from shared.storage import Row, Table
 
 MAX_COUNT = 20
+MINIMUM = "slipway-minimum"
+"""The tag that says how many groups a pool keeps without work."""
 _SHOWN_DELETED = timedelta(seconds=5)
 _CHANGE_ATTEMPTS = 20
 Tier = Annotated[Literal["S1", "S2", "S3", "I6"], one_of("S1", "S2", "S3", "I6")]
@@ -59,6 +63,8 @@ class AgentPool(BaseModel):
     spec: PoolSpec
     system_data: SystemData
     deleted: datetime | None = None
+    tokens: tuple[PoolToken, ...] = ()
+    """By which machines may serve it."""
 
     @property
     def key(self) -> str:
@@ -69,6 +75,16 @@ class AgentPool(BaseModel):
     def count(self) -> int:
         """How many groups it holds: none any more while it is being deleted."""
         return 0 if self.deleted else self.spec.properties.count
+
+    def minimum(self, usual: int | None) -> int:
+        """How many groups it keeps without work: as its tag says, else the usual number, else its count."""
+        told = self.spec.tags.get(MINIMUM, "")
+        least = int(told) if told else usual
+        return self.count if least is None else min(least, self.count)
+
+    def allows(self, mark: str) -> bool:
+        """Whether a machine that registered with this mark may serve the pool still."""
+        return self.deleted is None and any(token.mark == mark for token in self.tokens)
 
     def is_gone(self, now: datetime) -> bool:
         """Whether its deletion has been shown long enough."""
@@ -81,7 +97,7 @@ class AgentPool(BaseModel):
         if change.properties.count is not None:
             properties = properties.model_copy(update={"count": change.properties.count})
         tags = self.spec.tags if change.tags is None else change.tags
-        spec = self.spec.model_copy(update={"properties": properties, "tags": tags})
+        spec = _checked(self.spec.model_copy(update={"properties": properties, "tags": tags}))
         return self.model_copy(update={"spec": spec, "system_data": system_data})
 
 
@@ -90,6 +106,13 @@ def parse_pool(body: object) -> PoolSpec:
     spec = read_as(PoolSpec, as_object(body, "an agent pool"), "agent pool")
     if spec.properties.os == "Windows":
         raise InvalidRequest("Agent pools of Windows builders do not exist here.", target="properties.os")
+    return _checked(spec)
+
+
+def _checked(spec: PoolSpec) -> PoolSpec:
+    told = spec.tags.get(MINIMUM, "0")
+    if not (told.isascii() and told.isdecimal() and int(told) <= MAX_COUNT):
+        raise InvalidRequest(f"The tag {MINIMUM} is a number from 0 to {MAX_COUNT}.", target=f"tags.{MINIMUM}")
     return spec
 
 

@@ -1,12 +1,19 @@
 """Groups by registry: the one that a run gets, and the warm ones that wait.
 
 A row of the `groups` table (partition = registry, key = group) says which run a group is for. A warm group has
-none until dispatch assigns it one by ETag; a group is used for one run and then deleted. State first, then
-effect: a group without a row is a leftover and may be deleted by anybody.
+none until dispatch assigns it one by ETag. Outside of agent pools a group is used for one run and then deleted; in
+one it **returns**: when its builder, clean again, asks for work after its run has ended, the row loses that run and
+may be assigned the next. A row that is `spent` gets no run any more. State first, then effect: a group without a row
+is a leftover and may be deleted by anybody.
+
+An agent pool has as many **seats** as its count says. A group that Azure runs for it takes one, a row `seat-{pool}~{n}`
+that must not exist, so there are never more. A **machine** that serves a pool on its own has a row like a group's, no
+seat, and nothing in Azure.
 """
 
+import contextlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,9 +22,10 @@ from shared.clock import Clock
 from shared.container_groups.ration import Ration, RationedGroups, Rest
 from shared.container_groups.service import Groups, GroupState
 from shared.container_groups.spec import GroupRequest
-from shared.errors import Conflict, PreconditionFailed, SlipwayError, Throttled
+from shared.errors import Conflict, NotFound, PreconditionFailed, SlipwayError, Throttled
+from shared.grant import Platform, Registration, Reuse
 from shared.settings import BuilderKind, RegistrySettings
-from shared.storage import Row, Table
+from shared.storage import Change, Delete, Insert, Row, Table
 from shared.storage.tables import Scalar
 
 _TOKEN_LIFE = timedelta(hours=24)
@@ -25,6 +33,12 @@ WARM_LIFE = timedelta(hours=12)
 """A warm group older than this is replaced: its run may still take eight hours within the token's life."""
 
 _USUAL = Ration()
+_SEAT = "seat-"
+_SEAT_PAUSE = 5
+_SEEN_AGAIN = 10
+"""Seconds after which it is noted anew that a builder asks for work."""
+MACHINE_SILENCE = timedelta(seconds=60)
+"""A machine that has not been heard of for so long is taken for gone."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +55,38 @@ class Group:
     """Storage key of the agent pool that it belongs to; empty outside of pools."""
     kind: BuilderKind
     row: Row
+    seat: int = -1
+    """Which of its pool's seats it holds; -1 for a machine and outside of pools."""
+    since: float = 0.0
+    """When it began to wait, in seconds since 1970."""
+    served: int = 0
+    """Runs that have ended in it."""
+    is_spent: bool = False
+    """Whether it gets no run after the one that it has."""
+    machine: str = ""
+    """The name of the machine that serves the pool on its own; empty for what Azure runs."""
+    mark: str = ""
+    """Which token the machine registered with; see `pool_tokens`."""
+    platforms: tuple[str, ...] = ()
+    """The platforms whose runs it takes; empty for all of Linux."""
+    reuse: Reuse | None = None
+    """After which runs a machine's builder may go on, as its operator says."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has no run yet."""
-        return self.is_warm and not self.run_id
+        """Whether it has no run and may get one."""
+        return self.is_warm and not self.run_id and not self.is_spent
+
+    @property
+    def may_return(self) -> bool:
+        """Whether its builder may come back for another run."""
+        return bool(self.agent_pool) and not self.is_spent
+
+    def takes(self, platform: Platform) -> bool:
+        """Whether it executes runs of a platform, which it does natively when it lists it."""
+        if not self.platforms:
+            return platform.os == "linux"
+        return not {f"{platform.os}/{platform.architecture}", str(platform)}.isdisjoint(self.platforms)
 
     def can(self, kind: BuilderKind) -> bool:
         """Whether it can run what a group of a kind can."""
@@ -56,14 +97,32 @@ class Group:
         """Whether its builder is up and waits for a run."""
         return self.is_waiting and self.seen > 0
 
+    @property
+    def may_be_given(self) -> bool:
+        """Whether a run may have it now."""
+        return self.is_idle or (bool(self.agent_pool) and self.is_waiting)
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """The order in which groups are given away: those that are up, and first what runs a platform natively."""
+        return not self.is_idle, not self.platforms
+
+
+class SeatsTaken(Throttled):
+    """The agent pool has as many groups as its count says."""
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """What kind of group is started, for which agent pool, and in which regions, the best one first."""
+    """What kind of group is started, for which agent pool, and in which regions, the best one first.
+
+    `seats` is how many groups the pool may have.
+    """
 
     regions: Sequence[str]
     agent_pool: str = ""
     kind: BuilderKind = BuilderKind.FULL
+    seats: int = 0
 
     @property
     def columns(self) -> Mapping[str, Scalar]:
@@ -85,40 +144,50 @@ class GroupPool:
     def start_for(self, registry: RegistrySettings, run_id: str, attempt: int, wanted: Wanted) -> str:
         """Start a group for one attempt of a run and answer its name, which follows from both.
 
-        It comes to the first of the regions that has room. Raises Throttled, Conflict or Unavailable as
-        `Groups.start` does.
+        It comes to the first of the regions that has room. Raises Throttled, as SeatsTaken when the pool has no
+        free seat, Conflict or Unavailable as `Groups.start` does.
         """
         name = f"slipway-{registry.name.lower()}-{run_id}-{attempt}"[:63]
-        created = self._add(registry, name, {"run": run_id, "warm": False, **wanted.columns})
+        created = self._add(registry, name, {"run": run_id, "warm": False}, wanted)
         self._launch(registry, name, wanted, created)
         return name
 
     def start_warm(self, registry: RegistrySettings, wanted: Wanted) -> str:
         """Start a group that waits for a run, and answer its name. Raises as `start_for` does."""
         name = f"slipway-{registry.name.lower()}-warm-{secrets.token_hex(4)}"[:63]
-        created = self._add(registry, name, {"run": "", "warm": True, **wanted.columns})
+        created = self._add(registry, name, {"run": "", "warm": True}, wanted)
         self._launch(registry, name, wanted, created)
         return name
 
+    def add_machine(self, registry: str, agent_pool: str, mark: str, told: Registration) -> tuple[str, str]:
+        """Let a machine serve a pool and answer the name of its row, and its token."""
+        created, name = self._clock(), f"slipway-{registry}-own-{secrets.token_hex(8)}"[:63]
+        moment = created.timestamp()
+        known: dict[str, Scalar] = {"run": "", "warm": True, "pool": agent_pool, "mark": mark, "machine": told.machine}
+        known |= {"platforms": ",".join(told.platforms), "reuse": Reuse(told.reuse).value}
+        known |= {"created": created.isoformat(), "seen": moment, "since": moment}
+        self._table.insert(registry, name, known)
+        return name, self._tokens.sign(TokenUse.GROUP, Bearer(registry, name), created, _TOKEN_LIFE)
+
     def assign_idle(
-        self, registry: str, run_id: str, agent_pool: str = "", *, kind: BuilderKind = BuilderKind.CONFINED
+        self, registry: str, run_id: str, agent_pool: str = "", fits: Callable[[Group], bool] = lambda _: True
     ) -> str | None:
-        """Give the run a group that waits and can do what `kind` can, and answer its name; None when none waits.
+        """Give the run a group that waits, and answer its name; None when none waits.
 
         A pool's groups are given away even while they start: nobody else may have them.
         """
-        groups = [group for group in self.groups(registry) if group.agent_pool == agent_pool and group.can(kind)]
-        for group in sorted(groups, key=lambda group: (group.run_id != run_id, not group.is_idle)):
+        groups = [group for group in self.groups(registry) if group.agent_pool == agent_pool]
+        for group in sorted(groups, key=lambda group: (group.run_id != run_id, *group.rank)):
             if group.run_id == run_id and group.is_warm:
                 return group.name
-            if _may_be_given(group) and self._assign(group, run_id):
+            if group.may_be_given and fits(group) and self._assign(group, run_id):
                 return group.name
         return None
 
     def has_idle(self, registry: str, agent_pool: str = "", *, kind: BuilderKind = BuilderKind.CONFINED) -> bool:
         """Whether a run could be given a group that waits and can do what `kind` can."""
         groups = (group for group in self.groups(registry) if group.agent_pool == agent_pool and group.can(kind))
-        return any(map(_may_be_given, groups))
+        return any(group.may_be_given for group in groups)
 
     def room(self) -> int:
         """Answer how many groups may be created now."""
@@ -138,21 +207,50 @@ class GroupPool:
         return (_group(row) for row in self._table.query(registry, "slipway-", "slipway."))
 
     def seen(self, group: Group) -> None:
-        """Note that the group's builder asked for work."""
-        values = {**group.row.values, "seen": self._clock().timestamp()}
-        try:
-            self._table.replace(group.row, values)
-        except SlipwayError:
-            return
+        """Note that the group's builder asked for work, at most every ten seconds; outside of pools only once."""
+        now = self._clock().timestamp()
+        if not group.seen or (group.agent_pool and now - group.seen >= _SEEN_AGAIN):
+            self._change(group, {"seen": now})
 
-    def state(self, name: str) -> GroupState:
-        """Ask Azure what became of a group."""
-        return self._groups.state(name)
+    def take_back(self, group: Group, *, has_served: bool = True) -> bool:
+        """Let a group whose run is over wait for the next one. False when somebody else changed its row."""
+        now = self._clock().timestamp()
+        return self._change(
+            group, {"run": "", "warm": True, "since": now, "seen": now, "served": group.served + has_served}
+        )
+
+    def spend(self, group: Group) -> bool:
+        """Give a group no further run. False when somebody else changed its row."""
+        return group.is_spent or self._change(group, {"spent": True})
+
+    def retire(self, group: Group) -> bool:
+        """Remove a group unless somebody has changed its row since it was read, as one who gave it a run has."""
+        if not self._change(group, {"spent": True}):
+            return False
+        self.release(group.registry, group.name)
+        return True
+
+    def state(self, registry: str, name: str) -> GroupState:
+        """Ask what became of a group: Azure, or for a machine whether it was heard of lately."""
+        group = self.find(registry, name)
+        if not _is_machine(registry, name):
+            return self._groups.state(name)
+        if group is None:
+            return GroupState.ABSENT
+        is_silent = self._clock().timestamp() - group.seen > MACHINE_SILENCE.total_seconds()
+        return GroupState.ENDED if is_silent else GroupState.RUNNING
 
     def release(self, registry: str, name: str) -> None:
         """Delete a group and then its row. Raises Unavailable; calling again is fine."""
-        self._groups.delete(name)
-        self._table.delete(registry, name)
+        if not _is_machine(registry, name):
+            self._groups.delete(name)
+        self._forget(registry, name)
+
+    def release_after(self, registry: str, name: str, run_id: str) -> None:
+        """Delete a group whose run was given up, unless it serves another one by now."""
+        group = self.find(registry, name)
+        if group is None or group.run_id == run_id:
+            self.release(registry, name)
 
     def leftovers(self, registries: list[str]) -> list[str]:
         """Answer the groups that exist in Azure without a row in any registry."""
@@ -173,15 +271,59 @@ class GroupPool:
             return False
         return True
 
-    def _add(self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar]) -> datetime:
-        """Add a group's row and answer when that was; one that is there keeps its time."""
-        created, partition = self._clock(), registry.name.lower()
+    def _change(self, group: Group, values: Mapping[str, Scalar]) -> bool:
         try:
-            self._table.insert(partition, name, {"created": created.isoformat(), "seen": 0.0, **values})
+            self._table.replace(group.row, {**group.row.values, **values})
+        except SlipwayError:
+            return False
+        return True
+
+    def _add(
+        self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar], wanted: Wanted
+    ) -> datetime:
+        """Add a group's row, in a seat of its pool, and answer when that was; one that is there keeps its time."""
+        created, partition = self._clock(), registry.name.lower()
+        times: dict[str, Scalar] = {"created": created.isoformat(), "seen": 0.0, "since": created.timestamp()}
+        try:
+            if wanted.agent_pool:
+                self._sit_down(partition, name, {**times, **wanted.columns, **values}, wanted)
+            else:
+                self._table.insert(partition, name, {**times, **wanted.columns, **values})
         except Conflict:
             known = self.find(partition, name)
             return known.created if known else created
         return created
+
+    def _sit_down(self, partition: str, name: str, values: Mapping[str, Scalar], wanted: Wanted) -> None:
+        """Add a row together with that of a free seat. Raises Conflict when the group is there."""
+        prefix = f"{_SEAT}{wanted.agent_pool}~"
+        taken = {row.key for row in self._table.query(partition, prefix, f"{prefix}~")}
+        for number in range(wanted.seats):
+            seat = f"{prefix}{number:03d}"
+            if seat in taken:
+                continue
+            changes = [Insert(partition, name, {**values, "seat": number}), Insert(partition, seat, {"group": name})]
+            try:
+                self._table.transaction(changes)
+            except Conflict:
+                if self._table.find(partition, name):
+                    raise
+                continue
+            return
+        if self._table.find(partition, name):
+            raise Conflict(f"The container group {name} is there already.")
+        raise SeatsTaken(f"No builder of the agent pool {wanted.agent_pool} is free.", retry_after=_SEAT_PAUSE)
+
+    def _forget(self, registry: str, name: str) -> None:
+        """Delete a group's row and give its seat back."""
+        group = self.find(registry, name)
+        if group is None:
+            return
+        changes: list[Change] = [Delete(registry, name)]
+        if group.seat >= 0:
+            changes.append(Delete(registry, f"{_SEAT}{group.agent_pool}~{group.seat:03d}"))
+        with contextlib.suppress(NotFound):  # somebody else was faster
+            self._table.transaction(changes)
 
     def _launch(self, registry: RegistrySettings, name: str, wanted: Wanted, created: datetime) -> None:
         """Ask Azure for a group. Asked again it asks for the very same, token included."""
@@ -191,12 +333,12 @@ class GroupPool:
         try:
             self._groups.start(GroupRequest(name, first, token, tuple(others), wanted.kind))
         except (Conflict, Throttled):
-            self._table.delete(registry.name.lower(), name)
+            self._forget(registry.name.lower(), name)
             raise
 
 
-def _may_be_given(group: Group) -> bool:
-    return group.is_idle or (bool(group.agent_pool) and group.is_waiting)
+def _is_machine(registry: str, name: str) -> bool:
+    return name.startswith(f"slipway-{registry}-own-")
 
 
 def _group(row: Row) -> Group:
@@ -211,4 +353,12 @@ def _group(row: Row) -> Group:
         agent_pool=str(values.get("pool", "")),
         kind=BuilderKind(str(values.get("kind", BuilderKind.FULL))),
         row=row,
+        seat=int(values.get("seat", -1)),
+        since=float(values.get("since", 0.0)),
+        served=int(values.get("served", 0)),
+        is_spent=bool(values.get("spent", False)),
+        machine=str(values.get("machine", "")),
+        mark=str(values.get("mark", "")),
+        platforms=tuple(filter(None, str(values.get("platforms", "")).split(","))),
+        reuse=Reuse(str(values["reuse"])) if "reuse" in values else None,
     )

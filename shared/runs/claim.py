@@ -31,7 +31,7 @@ from shared.grant import (
     Work,
 )
 from shared.runs.context import Workshop
-from shared.runs.dispatch import dispatch
+from shared.runs.dispatch import announce, dispatch
 from shared.runs.finish import Ending, finish
 from shared.runs.given_logins import read_logins
 from shared.runs.handover import conclude
@@ -41,6 +41,7 @@ from shared.runs.layer_cache import layer_cache, may_write, readable
 from shared.runs.logs import log_size, writing_url
 from shared.runs.model import Run, Status
 from shared.runs.results import result_url
+from shared.runs.reuse import is_old, may_go_on
 from shared.runs.sources import source
 from shared.runs.submit import open_request, run_variables
 
@@ -70,14 +71,67 @@ def look_for_work(shop: Workshop, bearer: Bearer) -> Grant | None:
     group = shop.pool.find(bearer.registry, bearer.group)
     if group is None:
         raise Gone("This container group is not known any more.")
-    if not group.run_id:
-        if not group.seen:
-            shop.pool.seen(group)
+    if group.machine:
+        _check_machine(shop, group)
+    if group.run_id:
+        return _claim(shop, group)
+    if group.is_spent:
+        raise Gone("This container group gets no further run.")
+    was_up = group.seen > 0
+    shop.pool.seen(group)
+    if group.agent_pool and not was_up:
+        _dispatch_soon(shop, group.registry)
+    return None
+
+
+def _check_machine(shop: Workshop, group: Group) -> None:
+    """Raise Gone when the machine's token does not hold any more or it is time for a new registration."""
+    pool = shop.agent_pools.find(group.registry, group.agent_pool)
+    if pool is None or not pool.allows(group.mark) or (not group.run_id and is_old(shop.settings, group, shop.clock())):
+        leave(shop, group)
+        raise Gone("The pool has no use for this machine as it is: its token was withdrawn, or it is too old.")
+
+
+def leave(shop: Workshop, group: Group) -> None:
+    """Forget a builder that executes nothing; a run that it was given and did not claim goes to another."""
+
+    def again(run: Run) -> Run | None:
+        if run.is_terminal or run.epoch or run.group not in {None, group.name}:
+            return None
+        return run if run.status is Status.QUEUED else run.moved(Status.QUEUED, shop.clock(), group=None)
+
+    while not shop.pool.retire(group):
+        fresh = shop.pool.find(group.registry, group.name)
+        if fresh is None:
+            return
+        group = fresh
+    if group.run_id and shop.store.change(group.registry, group.run_id, again):
+        held = shop.store.find_placed(group.registry, group.run_id)
+        if held is not None:
+            shop.store.leave_slot(held)
+        _dispatch_soon(shop, group.registry)
+
+
+def _dispatch_soon(shop: Workshop, registry: str) -> None:
+    """Have the pool's next run started: now, or by a message."""
+    try:
+        announce(shop, registry, delay_seconds=0)
+        dispatch(shop, registry)
+    except SlipwayError:
+        _LOG.exception("the next run of %s waits for the queue", registry)
+
+
+def _claim(shop: Workshop, group: Group) -> Grant | None:
+    found = _run_of(shop, group)
+    if found is None:
+        _after_run(shop, group)
         return None
-    return _claim(shop, group)
+    request = open_request(shop, found)
+    is_build = isinstance(request, DockerBuildRequest)
+    goes_on = may_go_on(shop.settings, group, found, shop.clock(), is_build=is_build)
+    if group.agent_pool and not goes_on and not shop.pool.spend(group):
+        return None  # the row has changed; the builder asks again at once
 
-
-def _claim(shop: Workshop, group: Group) -> Grant:
     def claim(run: Run) -> Run | None:
         if run.is_terminal or (run.group is not None and run.group != group.name):
             return None
@@ -90,16 +144,33 @@ def _claim(shop: Workshop, group: Group) -> Grant:
 
     run = shop.store.change(group.registry, group.run_id, claim)
     if run is None:
-        shop.pool.release(group.registry, group.name)
-        raise Gone("The run of this container group has ended or belongs to another one.")
+        _after_run(shop, group)
+        return None
     _note_life(shop, run)
-    request = open_request(shop, run)
     try:
         logins = read_logins(shop.vault, request.credentials)
     except InvalidRequest as error:
         finish(shop, run.registry, run.id, Ending(Status.ERROR, f"no login could be had: {error.message}"))
         raise Gone("The run has ended: a login that it needs could not be read.") from None
-    return _grant(shop, run, request, logins)
+    return _grant(shop, run, request, logins).model_copy(update={"claims_again": goes_on})
+
+
+def _run_of(shop: Workshop, group: Group) -> Run | None:
+    """Answer the run that a group is to execute; None when it is over or another group's."""
+    try:
+        run = shop.store.get(group.registry, group.run_id)
+    except NotFound:
+        return None
+    return None if run.is_terminal or (run.group is not None and run.group != group.name) else run
+
+
+def _after_run(shop: Workshop, group: Group) -> None:
+    """Let a builder of a pool wait for its next run. Raises Gone when it is not to have one."""
+    if not group.may_return:
+        shop.pool.release_after(group.registry, group.name, group.run_id)
+        raise Gone("The run of this container group has ended or belongs to another one.")
+    if shop.pool.take_back(group):
+        _dispatch_soon(shop, group.registry)
 
 
 def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[RegistryLogin, ...]) -> Grant:

@@ -9,7 +9,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from shared.container_groups.pool import Wanted
+from shared.container_groups.agent_pools import AgentPool
+from shared.container_groups.pool import Group, Wanted
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.runs.context import Workshop
 from shared.runs.finish import Ending, close, finish
@@ -17,6 +18,7 @@ from shared.runs.kinds import needed_kind, started_kind
 from shared.runs.line import is_news
 from shared.runs.logs import say
 from shared.runs.model import Run, Status
+from shared.runs.pool_line import share, suits
 from shared.runs.store import FRONT, Active
 
 MAX_ATTEMPTS = 3
@@ -41,12 +43,13 @@ def dispatch(shop: Workshop, registry: str) -> None:
         return
     placed = shop.store.placed(registry)
     for lane, front in fronts.items():
-        limit = _limit(shop, registry, lane)
-        if limit is None:
-            _end(shop, front)
-            continue
         taken = {active.slot for active in placed if active.lane == lane}
-        _tell_waiting(shop, _start_first(shop, front, taken, limit))
+        if not lane:
+            _tell_waiting(shop, _start_first(shop, front, taken, shop.settings.run_concurrency))
+        elif pool := shop.agent_pools.usable(registry, lane):
+            _tell_waiting(shop, _start_in_pool(shop, pool, front, taken))
+        else:
+            _end(shop, front)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,22 @@ class _Waiting:
 
     line: list[Active]
     reason: str = ""
+
+
+def _start_in_pool(shop: Workshop, pool: AgentPool, front: list[Active], taken: set[int]) -> _Waiting:
+    """Start those for whom the pool has a builder or may have one more."""
+    groups = [group for group in shop.pool.groups(pool.registry) if group.agent_pool == pool.key]
+    machines = sum(bool(group.machine) for group in groups)
+    shared = share(front, groups, pool.count - (len(groups) - machines))
+    for group in shared.given_up:
+        shop.pool.retire(group)
+    if not shared.served:
+        return _Waiting(front)
+    chosen = {active.run_id for active in shared.served}
+    left = _start_first(shop, list(shared.served), taken, pool.count + machines)
+    known = {active.run_id: active for active in left.line}
+    waiting = [known.get(one.run_id, one) for one in front if one.run_id in known or one.run_id not in chosen]
+    return _Waiting(waiting, left.reason)
 
 
 def _start_first(shop: Workshop, front: list[Active], taken: set[int], limit: int) -> _Waiting:
@@ -105,14 +124,6 @@ def _obstacle(shop: Workshop, first: Active) -> str:
     return rest.reason
 
 
-def _limit(shop: Workshop, registry: str, lane: str) -> int | None:
-    """Answer the number of slots of a line; None for an agent pool that does not exist."""
-    if not lane:
-        return shop.settings.run_concurrency
-    pool = shop.agent_pools.usable(registry, lane)
-    return None if pool is None else pool.count
-
-
 def _end(shop: Workshop, front: list[Active]) -> None:
     for active in front:
         if run := _queued(shop, active):
@@ -156,15 +167,21 @@ def start(shop: Workshop, run: Run, held: Active) -> Throttled | None:
 
 
 def _group(shop: Workshop, run: Run) -> tuple[str, int]:
-    warm = shop.pool.assign_idle(run.registry, run.id, run.lane, kind=needed_kind(run))
+    kind = needed_kind(run)
+
+    def fits(group: Group) -> bool:
+        return group.can(kind) and suits(group, run.platform, is_untrusted=run.is_untrusted)
+
+    warm = shop.pool.assign_idle(run.registry, run.id, run.lane, fits)
     if warm is not None:
         return warm, run.attempt + 1
     registry = shop.registry(run.registry)
     regions, attempt = shop.settings.regions(registry), run.attempt + 1
     turned = run.attempt % len(regions)  # where no builder came up, the next attempt is made elsewhere
     regions = regions[turned:] + regions[:turned]
-    kind = started_kind(shop.settings, run.lane, needed_kind(run))
-    return shop.pool.start_for(registry, run.id, attempt, Wanted(regions, run.lane, kind)), attempt
+    pool = shop.agent_pools.usable(run.registry, run.lane) if run.lane else None
+    wanted = Wanted(regions, run.lane, started_kind(shop.settings, run.lane, kind), pool.count if pool else 0)
+    return shop.pool.start_for(registry, run.id, attempt, wanted), attempt
 
 
 def _tell_waiting(shop: Workshop, waiting: _Waiting) -> None:

@@ -61,7 +61,9 @@ def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch:
 
 
 def close(shop: Workshop, run: Run) -> None:
-    """Complete the log of an ended run, remove its builder and give its slot back. Calling again is fine.
+    """Complete the log of an ended run, remove its builder if it is not to return, and give its slot back.
+
+    Calling again is fine.
 
     What the images of a task's successful run stand on is noted on the task before that.
     """
@@ -70,5 +72,19 @@ def close(shop: Workshop, run: Run) -> None:
     complete_log(shop, run)
     shop.on_end(run)
     if run.group is not None:
-        shop.pool.release(run.registry, run.group)
+        _leave_group(shop, run, run.group)
     shop.store.close(run)
+
+
+def _leave_group(shop: Workshop, run: Run, name: str) -> None:
+    """Delete the run's group, unless it may return: then its builder says when it is clean.
+
+    One whose builder never claimed the run is clean, and waits again at once.
+    """
+    group = shop.pool.find(run.registry, name)
+    if group is not None and group.run_id != run.id:
+        return  # it serves another run already
+    if group is None or not group.may_return:
+        shop.pool.release(run.registry, name)
+    elif run.epoch == 0:
+        shop.pool.take_back(group, has_served=False)

@@ -67,7 +67,7 @@ def _settle_started(shop: Workshop, run: Run, active: Active) -> None:
     waited = shop.clock() - run.updated
     if waited < LEASE:
         return
-    state = shop.pool.state(run.group or "")
+    state = shop.pool.state(run.registry, run.group or "")
     if state in {GroupState.STARTING, GroupState.RUNNING} and waited < START_PATIENCE:
         return
     _LOG.warning("run %s: its builder %s never came up (%s)", run.id, run.group, state)
@@ -85,7 +85,7 @@ def _settle_started(shop: Workshop, run: Run, active: Active) -> None:
     if queued is None:
         return
     if run.group:
-        shop.pool.release(run.registry, run.group)
+        shop.pool.release_after(run.registry, run.group, run.id)
     if active.has_slot:
         start(shop, queued, active)
 
@@ -94,7 +94,7 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
     now = shop.clock()
     if now - datetime.fromtimestamp(active.lease, UTC) < LEASE:
         return
-    state = shop.pool.state(run.group or "")
+    state = shop.pool.state(run.registry, run.group or "")
     told = read_result(shop, run)
     if told is not None:
         conclude(shop, run, told)
@@ -106,3 +106,4 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
     elif state in {GroupState.ENDED, GroupState.ABSENT}:
         error = "the builder was lost before it could report; nothing more is known"
         finish(shop, run.registry, run.id, Ending(Status.ERROR, error), epoch=run.epoch)
+        shop.pool.release_after(run.registry, run.group or "", run.id)

@@ -52,12 +52,24 @@ class Active:
     """Storage key of the task that it is a run of."""
     reason: str = ""
     """What its log last told of why there is no builder."""
+    platform: str = ""
+    """What it is to be run on, like `linux/arm64`; empty for amd64."""
+    is_untrusted: bool = False
+    """Whether a stranger wrote what it builds."""
     row: Row | None = None
 
     @classmethod
     def of(cls, run: Run) -> "Active":
         """Answer what is known of a run that was queued just now."""
-        return cls(run.registry, run.id, turn(run.id, run.cause.kind), run.lane, task=(run.task or "").lower())
+        return cls(
+            run.registry,
+            run.id,
+            turn(run.id, run.cause.kind),
+            run.lane,
+            task=(run.task or "").lower(),
+            platform=str(run.platform),
+            is_untrusted=run.is_untrusted,
+        )
 
     @property
     def key(self) -> str:
@@ -80,6 +92,8 @@ class Active:
             "turn": self.turn,
             "task": self.task,
             "reason": self.reason,
+            "platform": self.platform,
+            "untrusted": self.is_untrusted,
         }
 
     @property
@@ -310,6 +324,8 @@ def _active(row: Row) -> Active:
         position=int(values["position"]),
         task=str(values["task"]),
         reason=str(values["reason"]),
+        platform=str(values.get("platform", "")),
+        is_untrusted=bool(values.get("untrusted", False)),
         row=row,
     )
 

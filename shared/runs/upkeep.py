@@ -1,10 +1,11 @@
 """Housekeeping: warm builders, groups without a run, runs past their retention."""
 
+import contextlib
 import logging
-from collections import Counter
 from datetime import datetime, timedelta
 
-from shared.container_groups.pool import WARM_LIFE, Group, Wanted
+from shared.container_groups.agent_pools import AgentPool
+from shared.container_groups.pool import MACHINE_SILENCE, WARM_LIFE, Group, SeatsTaken, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
@@ -12,12 +13,15 @@ from shared.runs.kinds import started_kind
 from shared.runs.logs import delete_log
 from shared.runs.model import Run
 from shared.runs.results import delete_results
+from shared.runs.reuse import is_old
 from shared.runs.sources import purge_sources
 from shared.settings import RegistrySettings
 
 _WARM_START = timedelta(minutes=10)
 _BROKEN_WARM_REST = timedelta(minutes=2)
 """A builder that cannot start is not started again at once: Azure counts group creations by the hour."""
+_RETURN_PATIENCE = timedelta(minutes=2)
+"""Longest time in which a builder makes itself clean after a run."""
 _REQUEST_MEMORY = timedelta(days=1)
 _LOG = logging.getLogger(__name__)
 
@@ -27,25 +31,62 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
 
     A pool's groups that execute a run count as its own. A pool whose deletion was shown long enough is forgotten.
     """
-    key, held = registry.name.lower(), Counter[str]()
-    waiting = shop.settings.warm_builders if registry.warm_builders is None else registry.warm_builders
-    wanted = {"": waiting} | {pool.key: pool.count for pool in shop.agent_pools.all(key)}
+    key, regions, missing = registry.name.lower(), shop.settings.regions(registry), list[Wanted]()
     groups = list(shop.pool.groups(key))
-    held.update(group.agent_pool for group in groups if group.run_id and group.agent_pool)
+    waiting = shop.settings.warm_builders if registry.warm_builders is None else registry.warm_builders
+    missing += [Wanted(regions, "", started_kind(shop.settings, ""))] * (waiting - _kept(shop, groups, waiting))
+    pools = {pool.key: pool for pool in shop.agent_pools.all(key)}
+    for pool in pools.values():
+        own = [group for group in groups if group.agent_pool == pool.key]
+        wanted = Wanted(regions, pool.key, started_kind(shop.settings, pool.key), pool.count)
+        missing += [wanted] * (_minimum(shop, pool) - _kept_in_pool(shop, pool, own))
+    for group in groups:
+        if group.agent_pool and group.agent_pool not in pools and group.is_waiting:
+            shop.pool.retire(group)
+    _forget_pools(shop, key)
+    if missing and shop.pool.rest(regions):
+        return
+    for wanted in missing:
+        with contextlib.suppress(SeatsTaken):  # somebody else was faster
+            shop.pool.start_warm(registry, wanted)
+
+
+def _kept(shop: Workshop, groups: list[Group], wanted: int) -> int:
+    """Remove what is too many of the groups outside of pools; answer how many wait."""
+    held = 0
+    for group in groups:
+        if group.agent_pool or not group.is_waiting:
+            continue
+        if held < wanted and not _is_stale(shop, group):
+            held += 1
+        else:
+            shop.pool.release(group.registry, group.name)
+    return held
+
+
+def _minimum(shop: Workshop, pool: AgentPool) -> int:
+    return pool.minimum(shop.settings.pool_minimum)
+
+
+def _kept_in_pool(shop: Workshop, pool: AgentPool, groups: list[Group]) -> int:
+    """Remove a pool's builders that are too many, idle for too long, or gone; answer how many groups it has.
+
+    More are started by dispatch, as runs ask for them, up to the pool's count.
+    """
+    held, now = sum(not group.machine for group in groups), shop.clock().timestamp()
     for group in groups:
         if not group.is_waiting:
             continue
-        if held[group.agent_pool] < wanted.get(group.agent_pool, 0) and not _is_stale(shop, group):
-            held[group.agent_pool] += 1
-        else:
-            shop.pool.release(group.registry, group.name)
-    _forget_pools(shop, key)
-    regions = shop.settings.regions(registry)
-    missing = [lane for lane, count in wanted.items() for _ in range(count - held[lane])]
-    if missing and shop.pool.rest(regions):
-        return
-    for lane in missing:
-        shop.pool.start_warm(registry, Wanted(regions, lane, started_kind(shop.settings, lane)))
+        if group.machine:
+            if pool.deleted or now - group.seen > MACHINE_SILENCE.total_seconds():
+                shop.pool.retire(group)
+            continue
+        is_idle = now - group.since > shop.settings.pool_idle_minutes * 60
+        is_surplus = held > pool.count or (held > _minimum(shop, pool) and is_idle)
+        is_too_old = is_old(shop.settings, group, shop.clock())
+        if (is_surplus or is_too_old or _is_stale(shop, group)) and shop.pool.retire(group):
+            held -= 1
+    return held
 
 
 def _forget_pools(shop: Workshop, registry: str) -> None:
@@ -60,7 +101,7 @@ def sweep_groups(shop: Workshop) -> None:
     for registry in registries:
         for group in list(shop.pool.groups(registry)):
             if group.run_id and _run_is_over(shop, group):
-                shop.pool.release(registry, group.name)
+                shop.pool.retire(group)
     for name in shop.pool.leftovers(registries):
         _LOG.warning("the container group %s belongs to no run and is deleted", name)
         shop.pool.delete(name)
@@ -88,7 +129,7 @@ def _is_stale(shop: Workshop, group: Group) -> bool:
     if age > WARM_LIFE:
         return True
     try:
-        is_gone = shop.pool.state(group.name) in {GroupState.ENDED, GroupState.ABSENT}
+        is_gone = shop.pool.state(group.registry, group.name) in {GroupState.ENDED, GroupState.ABSENT}
     except SlipwayError:
         return False
     if group.seen:
@@ -103,4 +144,6 @@ def _run_is_over(shop: Workshop, group: Group) -> bool:
         run = shop.store.get(group.registry, group.run_id)
     except NotFound:
         return True
-    return run.is_terminal or (run.group is not None and run.group != group.name)
+    if not run.is_terminal and run.group in {None, group.name}:
+        return False
+    return not group.may_return or shop.clock() - (run.finished or run.updated) > _RETURN_PATIENCE

@@ -280,7 +280,7 @@ def test_runs_of_a_pool_wait_for_its_builders_and_for_no_others(hands: "Hands") 
     assert len(hands.groups.started) == 2
     cancel(hands.shop, hands.partition, first.id)
     assert hands.get(second).status is Status.STARTED
-    assert hands.get(second).group != warm
+    assert hands.get(second).group == warm
 
 
 def test_a_larger_pool_runs_more_at_once(hands: "Hands") -> None:
