@@ -92,8 +92,8 @@ def _check_machine(shop: Workshop, group: Group) -> None:
         raise Gone("The pool has no use for this machine as it is: its token was withdrawn, or it is too old.")
 
 
-def leave(shop: Workshop, group: Group) -> None:
-    """Forget a builder that executes nothing; a run that it was given and did not claim goes to another."""
+def leave(shop: Workshop, group: Group) -> Group:
+    """Forget a builder; a run that it was given and did not claim goes to another. Answers what it was at last."""
 
     def again(run: Run) -> Run | None:
         if run.is_terminal or run.epoch or run.group not in {None, group.name}:
@@ -103,13 +103,14 @@ def leave(shop: Workshop, group: Group) -> None:
     while not shop.pool.retire(group):
         fresh = shop.pool.find(group.registry, group.name)
         if fresh is None:
-            return
+            return group
         group = fresh
     if group.run_id and shop.store.change(group.registry, group.run_id, again):
         held = shop.store.find_placed(group.registry, group.run_id)
         if held is not None:
             shop.store.leave_slot(held)
         _dispatch_soon(shop, group.registry)
+    return group
 
 
 def _dispatch_soon(shop: Workshop, registry: str) -> None:
@@ -146,6 +147,9 @@ def _claim(shop: Workshop, group: Group) -> Grant | None:
     if run is None:
         _after_run(shop, group)
         return None
+    if group.machine and shop.pool.find(group.registry, group.name) is None:
+        finish(shop, run.registry, run.id, Ending(Status.ERROR, "its machine was removed from the agent pool"))
+        raise Gone("This machine was removed from its agent pool.")
     _note_life(shop, run)
     try:
         logins = read_logins(shop.vault, request.credentials)

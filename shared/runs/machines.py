@@ -113,7 +113,7 @@ def depart(shop: Workshop, bearer: Bearer) -> None:
 
 def _end(shop: Workshop, group: Group) -> None:
     """Forget a machine, and end what it has claimed."""
-    leave(shop, group)
+    group = leave(shop, group)
     fresh = group.run_id and shop.store.get(group.registry, group.run_id)
     if fresh and fresh.group == group.name and not fresh.is_terminal:
         error = "the machine that executed it may serve the agent pool no longer: its token was revoked"
