@@ -278,9 +278,7 @@ class GroupPool:
             return False
         return True
 
-    def _add(
-        self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar], wanted: Wanted
-    ) -> datetime:
+    def _add(self, registry: RegistrySettings, name: str, values: Mapping[str, Scalar], wanted: Wanted) -> datetime:
         """Add a group's row, in a seat of its pool, and answer when that was; one that is there keeps its time."""
         created, partition = self._clock(), registry.name.lower()
         times: dict[str, Scalar] = {"created": created.isoformat(), "seen": 0.0, "since": created.timestamp()}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from shared.container_groups.pool import Group
 from shared.grant import Reuse
 from shared.runs.model import Run
-from shared.settings import Settings
+from shared.settings import BuilderKind, Settings
 
 
 def may_go_on(settings: Settings, group: Group, run: Run, now: datetime, *, is_build: bool) -> bool:
@@ -17,6 +17,7 @@ def may_go_on(settings: Settings, group: Group, run: Run, now: datetime, *, is_b
     reuse = group.reuse or settings.pool_reuse
     return (
         group.may_return
+        and group.kind is BuilderKind.FULL
         and not run.is_untrusted
         and (reuse is Reuse.TASKS or (reuse is Reuse.BUILDS and is_build))
         and group.served + 1 < settings.pool_runs
