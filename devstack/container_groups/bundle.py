@@ -7,7 +7,8 @@ kernel-wide sysctl. That is what a private dockerd needs, and why build steps ne
 itself but in that daemon's own containers, which have none of it. `/proc/sysrq-trigger` stays read-only.
 
 Any other group gets Docker's 14 default capabilities, masked paths and read-only kernel interfaces,
-which is what Azure publishes for containers without `privileged`.
+which is what Azure publishes for containers without `privileged`, and a seccomp filter with the effect of Docker's
+(`seccomp`): Azure does not say whether it has one, so the stricter case is the one to live with.
 """
 
 import json
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devstack.container_groups.spec import GroupSpec
+from devstack.container_groups.seccomp import FILTER
+from devstack.container_groups.spec import ContainerSpec
 
 OCI_VERSION = "1.0.2"
 _CPU_PERIOD = 100_000
@@ -70,6 +72,10 @@ class Placement:
     """Path at which the network namespace can be opened."""
     docker_data: str
     """Directory behind `/var/lib/docker` of a privileged group: overlays do not nest on overlays."""
+    names: str = ""
+    """Directory of the files that are bound over /etc/hosts and its like, so that they outlive a wiped root."""
+    volumes: str = ""
+    """Directory of the group's volumes."""
 
 
 def capabilities_of(mask: int) -> frozenset[str]:
@@ -78,7 +84,7 @@ def capabilities_of(mask: int) -> frozenset[str]:
 
 
 def oci_config(
-    spec: GroupSpec, image_command: Iterable[str], image_env: Iterable[str], place: Placement, machine: Machine
+    spec: ContainerSpec, image_command: Iterable[str], image_env: Iterable[str], place: Placement, machine: Machine
 ) -> dict[str, Any]:
     """Return the configuration of the group's container; the root file system is `rootfs` beside it."""
     privileged = spec.privileged
@@ -87,7 +93,7 @@ def oci_config(
         "hostname": place.hostname,
         "root": {"path": "rootfs", "readonly": False},
         "process": _process(spec, tuple(image_command), image_env, place, machine),
-        "mounts": _mounts(place, privileged=privileged),
+        "mounts": _mounts(place, privileged=privileged) + _volumes(spec, place),
         "linux": {
             "cgroupsPath": f"/{place.cgroup}",
             "namespaces": [
@@ -98,12 +104,13 @@ def oci_config(
             "devices": list(machine.devices) if privileged else [],
             "maskedPaths": [] if privileged else list(_MASKED),
             "readonlyPaths": ["/proc/sysrq-trigger"] if privileged else list(_READ_ONLY),
-        },
+        }
+        | ({} if privileged else {"seccomp": FILTER}),
     }
 
 
 def _process(
-    spec: GroupSpec, command: tuple[str, ...], image_env: Iterable[str], place: Placement, machine: Machine
+    spec: ContainerSpec, command: tuple[str, ...], image_env: Iterable[str], place: Placement, machine: Machine
 ) -> dict[str, Any]:
     wanted = frozenset(_CAPABILITY_NUMBERS if spec.privileged else _DOCKER_CAPABILITIES)
     capabilities = sorted(wanted & machine.capabilities)
@@ -137,11 +144,20 @@ def _mounts(place: Placement, *, privileged: bool) -> list[dict[str, Any]]:
     return mounts
 
 
+def _volumes(spec: ContainerSpec, place: Placement) -> list[dict[str, Any]]:
+    names = ("hosts", "hostname", "resolv.conf") if place.names and not spec.privileged else ()
+    bound = [_mount(f"/etc/{name}", "bind", f"{place.names}/{name}", ["bind", "rw"]) for name in names]
+    return bound + [
+        _mount(mount.path, "bind", f"{place.volumes}/{mount.volume}", ["bind", "ro" if mount.read_only else "rw"])
+        for mount in spec.mounts
+    ]
+
+
 def _mount(destination: str, kind: str, source: str, options: list[str]) -> dict[str, Any]:
     return {"destination": destination, "type": kind, "source": source, "options": options}
 
 
-def _resources(spec: GroupSpec) -> dict[str, Any]:
+def _resources(spec: ContainerSpec) -> dict[str, Any]:
     devices = [{"allow": spec.privileged, "access": "rwm"}]
     return {
         "devices": devices,

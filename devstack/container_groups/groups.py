@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
@@ -20,6 +20,7 @@ from devstack.container_groups.quota import Quota
 from devstack.container_groups.schema import check_container_group
 from devstack.container_groups.shims import ShimProcess, Shims, find_shim
 from devstack.container_groups.spec import (
+    ContainerSpec,
     GroupSpec,
     check_group_name,
     fingerprint,
@@ -68,8 +69,8 @@ class ContainerGroups:
             else:
                 self._adopt(files, record)
         known = {self.state.files(record.id).key for record in self._records.values()}
-        for key in set(self.state.containers()) - known:
-            await asyncio.to_thread(self.state.remove_container, key)
+        for key in self.state.containers() - known:
+            await asyncio.to_thread(self.state.remove_containers, key)
         self._later_empty_trash()
 
     async def close(self, *, stop_groups: bool) -> None:
@@ -87,9 +88,10 @@ class ContainerGroups:
         name = identifier.rpartition("/")[2]
         check_group_name(name)
         spec = parse_group(asked)
-        if spec.image not in self.images:
-            message = f"The image '{spec.image}' in container group '{name}' is not accessible."
-            raise BadRequest(message, code="InaccessibleImage")
+        for each in (spec, *spec.siblings):
+            if each.image not in self.images:
+                message = f"The image '{each.image}' in container group '{name}' is not accessible."
+                raise BadRequest(message, code="InaccessibleImage")
         async with self._locked(identifier):
             old = self._records.get(identifier.lower())
             if old is not None:
@@ -102,14 +104,16 @@ class ContainerGroups:
                 id=identifier,
                 location=spec.location,
                 container=spec.container,
-                image=spec.image,
-                cpu=spec.cpu,
+                images={each.container: each.image for each in (*spec.before, spec, *spec.others)},
+                before=[each.container for each in spec.before],
+                cpu=spec.all_cpu,
                 body=without_secrets(asked),
                 fingerprint=fingerprint(asked),
                 created=datetime.now(UTC).isoformat(timespec="milliseconds"),
             )
             files = self.state.files(identifier)
-            files.create(record, self._config(spec, files))
+            configs = {each.container: self._config(each, files, record) for each in (spec, *spec.siblings)}
+            files.create(record, configs, spec.volumes)
             self._records[identifier.lower()] = record
             self._watch(files, record)
             return self._group(record), True
@@ -126,10 +130,9 @@ class ContainerGroups:
     def log(self, identifier: str, container: str, tail: int | None) -> str:
         """Return a container's output, `tail` lines of it at most."""
         record = self._record(identifier)
-        if container.lower() != record.container.lower():
+        if container.lower() not in record.images:
             raise NotFound(f"The container '{container}' is not in group '{record.name}'.", code="ContainerNotFound")
-        files = self.state.files(identifier)
-        return files.read_log(tail, ended=files.status().exit is not None)
+        return self.state.files(identifier).read_log(record, container.lower(), tail)
 
     async def delete(self, identifier: str) -> Group | None:
         """End and forget a group; None when there is none. Returns its last state."""
@@ -193,14 +196,16 @@ class ContainerGroups:
             del self._processes[files.key]
             process.close()
         if files.status().exit is None:
-            await asyncio.to_thread(self.state.remove_container, files.key)
+            await asyncio.to_thread(self.state.remove_containers, files.key)
             self._save_lost(files)
 
     async def _start(self, files: GroupFiles, record: Record) -> ShimProcess | None:
         if self.quota.limits.start_delay_seconds:
             await asyncio.sleep(self.quota.limits.start_delay_seconds / self.quota.limits.time_scale)
-        if record.image not in self.images or self.quota.take_failure():
-            self._save_failure(files, f"Failed to pull image '{record.image}'.")
+        missing = [image for image in record.images.values() if image not in self.images]
+        if missing or self.quota.take_failure():
+            image = missing[0] if missing else record.images[record.container]
+            self._save_failure(files, f"Failed to pull image '{image}'.")
             return None
         lease = self.shims.take()
         files.save_shim(lease.process.identity)
@@ -252,33 +257,44 @@ class ContainerGroups:
         return record
 
     def _group(self, record: Record) -> Group:
-        return Group(record, self.state.files(record.id).status())
+        return Group(record, self.state.files(record.id).status_of(record))
 
     def _admit(self, spec: GroupSpec) -> None:
         used = sum(record.cpu for record in self._records.values())
         groups = len(self._records)
-        self.quota.admit(location=spec.location, groups=groups, cores=used, more_cores=spec.cpu)
+        self.quota.admit(location=spec.location, groups=groups, cores=used, more_cores=spec.all_cpu)
 
-    def _config(self, spec: GroupSpec, files: GroupFiles) -> str:
-        image = self.images[spec.image]
+    def _config(self, spec: ContainerSpec, files: GroupFiles, record: Record) -> str:
+        image, directory = self.images[spec.image], files.of(record, spec.container)
         place = bundle.Placement(
             hostname=files.key.rpartition("-")[0],
-            cgroup=f"{_CGROUP_PARENT}/{files.key}",
-            namespace=str(files.path / "network"),
-            docker_data=str(files.path / "docker"),
+            cgroup=f"{_CGROUP_PARENT}/{_key(files, record, spec.container)}",
+            namespace=str(directory / "network"),
+            docker_data=str(directory / "docker"),
+            names=str(directory / "names"),
+            volumes=str(files.path / "volumes"),
         )
         return bundle.encode(bundle.oci_config(spec, image.command, image.env, place, self.machine))
 
     def _order(self, files: GroupFiles, record: Record) -> Order:
+        orders = {name: self._container_order(files, record, name) for name in record.images}
+        others = [name for name in record.beside if name not in record.before]
+        return replace(
+            orders[record.container],
+            before=[asdict(orders[name]) for name in record.before],
+            others=[asdict(orders[name]) for name in others],
+        )
+
+    def _container_order(self, files: GroupFiles, record: Record, name: str) -> Order:
         return Order(
-            directory=str(files.path),
-            container=files.key,
+            directory=str(files.of(record, name)),
+            container=_key(files, record, name),
             hostname=record.name.lower(),
-            lower=[str(path) for path in self.images[record.image].lower],
+            lower=[str(path) for path in self.images[record.images[name]].lower],
             hosts=dict(self.hosts),
             resolver=RESOLVER,
             runc_root=str(self.state.runc_root),
-            cgroup=f"{_CGROUP_PARENT}/{files.key}",
+            cgroup=f"{_CGROUP_PARENT}/{_key(files, record, name)}",
         )
 
     @contextlib.asynccontextmanager
@@ -291,6 +307,11 @@ class ContainerGroups:
         chore = asyncio.create_task(asyncio.to_thread(self.state.empty_trash))
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
+
+
+def _key(files: GroupFiles, record: Record, container: str) -> str:
+    """Name a container on this machine; what stands before the dot is its group."""
+    return files.key if container == record.container else f"{files.key}.{container}"
 
 
 def _now() -> str:

@@ -13,11 +13,13 @@ All state of a group is in its directory, so that a restarted service knows as m
     exit.json           the shim, once it has ended
     output.log          the shim: standard output and error
     upper, work, docker the container's own files
+    volumes/NAME        what the group's containers share
+    beside/NAME/        the same files of a further container: bundle, started, exit, output, upper, work
 """
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,7 +53,11 @@ class Document:
 
 @dataclass(frozen=True)
 class Order(Document):
-    """Run one container. `lower` are the image's directories, topmost first; `resolver` its DNS server."""
+    """Run one container. `lower` are the image's directories, topmost first; `resolver` its DNS server.
+
+    `before` are containers that run to their end first, one after the other, and `others` those that run beside it:
+    orders themselves, as JSON.
+    """
 
     directory: str
     container: str
@@ -61,6 +67,8 @@ class Order(Document):
     resolver: str
     runc_root: str
     cgroup: str
+    before: list[dict[str, Any]] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 Accepted without effect: tags, identity, registry credentials, diagnostics, subnets, zones, priority,
 ports of a container, confidential compute policy. Refused, because a group without them would not be
-what was asked for: a second container, init containers, volumes, probes, a GPU, a public address, a
-restart policy other than Never.
+what was asked for: volumes other than `emptyDir`, a privileged container beside another one, probes, a GPU,
+a public address, a restart policy other than Never.
 """
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from devstack.container_groups.errors import BadRequest
@@ -18,28 +18,60 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[^\s=\0]+")
 _SMALLEST_MEMORY_GB = 0.1
 _SMALLEST_CPU = 0.01
-_UNSUPPORTED_GROUP = ("initContainers", "volumes", "ipAddress", "dnsConfig", "extensions", "encryptionProperties")
-_UNSUPPORTED_CONTAINER = ("volumeMounts", "livenessProbe", "readinessProbe")
+_UNSUPPORTED_GROUP = ("ipAddress", "dnsConfig", "extensions", "encryptionProperties")
+_UNSUPPORTED_CONTAINER = ("livenessProbe", "readinessProbe")
+_LARGEST_GROUP = 60
+_LEAST_MEMORY = 64 * 1024**2
+"""What an init container gets, for which nothing can be asked."""
 
 
 @dataclass(frozen=True)
-class GroupSpec:
-    """One container in one group.
+class Mount:
+    """A volume of the group at an absolute path of a container."""
+
+    volume: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """One container.
 
     `memory` in bytes, `cpu` in cores; `environment` holds secure values too, hence it is not printed.
     """
 
-    location: str
     container: str
     image: str
     command: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     memory: int
     cpu: float
-    privileged: bool
+    privileged: bool = False
+    mounts: tuple[Mount, ...] = ()
 
     def __repr__(self) -> str:
-        return f"GroupSpec(container={self.container!r}, image={self.image!r})"
+        return f"{type(self).__name__}(container={self.container!r}, image={self.image!r})"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GroupSpec(ContainerSpec):
+    """One group: its first container, those beside it, and those that run before, one after the other."""
+
+    location: str
+    others: tuple[ContainerSpec, ...] = ()
+    before: tuple[ContainerSpec, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def siblings(self) -> tuple[ContainerSpec, ...]:
+        """All containers but the first."""
+        return (*self.before, *self.others)
+
+    @property
+    def all_cpu(self) -> float:
+        """The cores of all containers that run side by side."""
+        return self.cpu + sum(other.cpu for other in self.others)
 
 
 def check_group_name(name: str) -> None:
@@ -60,28 +92,95 @@ def parse_group(body: dict[str, Any]) -> GroupSpec:
         raise BadRequest("Only Linux container groups run here.", target="properties.osType")
     if (properties.get("restartPolicy") or "Always").lower() != "never":
         raise BadRequest("Only restartPolicy Never runs here.", target="properties.restartPolicy")
-    if len(properties["containers"]) != 1:
-        raise BadRequest("Exactly one container per group runs here.", target="properties.containers")
-    return _container(properties["containers"][0], location, (properties.get("sku") or "Standard").lower())
+    if not 1 <= len(properties["containers"]) <= _LARGEST_GROUP:
+        message = f"A group has 1 to {_LARGEST_GROUP} containers."
+        raise BadRequest(message, target="properties.containers")
+    sku, volumes = (properties.get("sku") or "Standard").lower(), _volumes(properties.get("volumes") or [])
+    first, *others = (
+        _container(each, sku, f"properties.containers[{number}]")
+        for number, each in enumerate(properties["containers"])
+    )
+    before = tuple(
+        _init(each, f"properties.initContainers[{number}]")
+        for number, each in enumerate(properties.get("initContainers") or [])
+    )
+    spec = GroupSpec(
+        **{each.name: getattr(first, each.name) for each in fields(first)},
+        location=location,
+        others=tuple(others),
+        before=before,
+        volumes=volumes,
+    )
+    _check_together(spec)
+    return spec
 
 
-def _container(container: dict[str, Any], location: str, sku: str) -> GroupSpec:
-    name, properties = container["name"], container["properties"]
-    place = "properties.containers[0]"
-    if not _NAME.fullmatch(name):
-        raise BadRequest(f"The container name '{name}' is invalid.", code="InvalidContainerName", target=place)
+def _check_together(spec: GroupSpec) -> None:
+    names = [spec.container, *(each.container for each in spec.siblings)]
+    if len(set(names)) < len(names):
+        raise BadRequest("Two containers of the group have one name.", target="properties.containers")
+    if spec.siblings and any(each.privileged for each in (spec, *spec.siblings)):
+        raise BadRequest("A privileged container runs alone here.", target="properties.containers")
+    for each in (spec, *spec.siblings):
+        for mount in each.mounts:
+            if mount.volume not in spec.volumes:
+                message = f"The container '{each.container}' mounts '{mount.volume}', which the group does not have."
+                raise BadRequest(message, target="properties.volumes")
+
+
+def _volumes(volumes: list[dict[str, Any]]) -> tuple[str, ...]:
+    for number, volume in enumerate(volumes):
+        target = f"properties.volumes[{number}]"
+        if not _NAME.fullmatch(volume["name"]):
+            raise BadRequest(f"The volume name '{volume['name']}' is invalid.", target=target)
+        if volume.get("emptyDir") is None:
+            raise BadRequest("Only volumes of the kind emptyDir exist here.", target=target)
+    return tuple(volume["name"] for volume in volumes)
+
+
+def _container(container: dict[str, Any], sku: str, place: str) -> ContainerSpec:
+    properties = container["properties"]
     _refuse(properties, _UNSUPPORTED_CONTAINER, f"{place}.properties")
     memory, cpu = _resources(properties["resources"], f"{place}.properties.resources")
-    return GroupSpec(
-        location=location,
-        container=name,
+    return ContainerSpec(
+        container=_container_name(container, place),
         image=properties["image"],
         command=tuple(properties.get("command") or ()),
         environment=_environment(properties.get("environmentVariables") or [], f"{place}.properties"),
         memory=memory,
         cpu=cpu,
         privileged=_privileged(properties.get("securityContext") or {}, sku, f"{place}.properties"),
+        mounts=_mounts(properties, place),
     )
+
+
+def _init(container: dict[str, Any], place: str) -> ContainerSpec:
+    properties = container["properties"]
+    return ContainerSpec(
+        container=_container_name(container, place),
+        image=properties.get("image") or "",
+        command=tuple(properties.get("command") or ()),
+        environment=_environment(properties.get("environmentVariables") or [], f"{place}.properties"),
+        memory=_LEAST_MEMORY,
+        cpu=_SMALLEST_CPU,
+        mounts=_mounts(properties, place),
+    )
+
+
+def _container_name(container: dict[str, Any], place: str) -> str:
+    name: str = container["name"]
+    if not _NAME.fullmatch(name):
+        raise BadRequest(f"The container name '{name}' is invalid.", code="InvalidContainerName", target=place)
+    return name
+
+
+def _mounts(properties: dict[str, Any], place: str) -> tuple[Mount, ...]:
+    mounts = properties.get("volumeMounts") or []
+    for mount in mounts:
+        path = mount["mountPath"]
+        if not path.startswith("/") or set(path) & set(":\0") or ".." in path.split("/"):
+            raise BadRequest(f"The mount path '{path}' is invalid.", target=f"{place}.properties.volumeMounts")
+    return tuple(Mount(each["name"], each["mountPath"], bool(each.get("readOnly"))) for each in mounts)
 
 
 def _resources(resources: dict[str, Any], place: str) -> tuple[int, float]:

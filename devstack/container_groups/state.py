@@ -5,8 +5,8 @@ import hashlib
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devstack.container_groups.orders import Exit, ShimIdentity, Started, write_private
@@ -14,6 +14,10 @@ from devstack.container_groups.views import Record, Status
 
 _KEPT_LINES = 1000
 _KEPT_BYTES = 16 * 1024
+_OF_A_RUN = (
+    "names", "upper", "work", "docker", "output.log", "started.json", "exit.json", "shim.json", "init.pid", "network",
+)  # fmt: skip
+"""What a container leaves that has run once."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +31,21 @@ class GroupFiles:
         """The group's unique name on this machine: of its container and its control groups."""
         return self.path.name
 
-    @property
-    def log(self) -> Path:
-        """The container's output."""
-        return self.path / "output.log"
-
-    def create(self, record: Record, config: str) -> None:
-        """Write all that a start needs; the record comes last, it makes the group exist."""
-        (self.path / "bundle").mkdir(parents=True, mode=0o700)
-        write_private(self.path / "bundle" / "config.json", config)
+    def create(self, record: Record, configs: Mapping[str, str], volumes: Iterable[str] = ()) -> None:
+        """Write all that a start needs, `configs` by container; the record comes last: it makes the group exist."""
+        for name, config in configs.items():
+            bundle = self.of(record, name) / "bundle"
+            bundle.mkdir(parents=True, mode=0o700)
+            write_private(bundle / "config.json", config)
+        for name in volumes:
+            volume = self.path / "volumes" / name
+            volume.mkdir(parents=True)
+            volume.chmod(0o777)  # as Azure's: images run as anybody
         self.save_record(record)
+
+    def of(self, record: Record, container: str) -> Path:
+        """Return the directory of one container of the group."""
+        return self.path if container == record.container else self.path / "beside" / container
 
     def save_record(self, record: Record) -> None:
         """Replace the record."""
@@ -47,9 +56,13 @@ class GroupFiles:
         return Record.load(self.path / "record.json")
 
     def status(self) -> Status:
-        """Read how far the container has come."""
-        exited = Exit.load(self.path / "exit.json")
-        return Status(started=Started.load(self.path / "started.json"), exit=exited)
+        """Read how far the first container has come."""
+        return _status(self.path)
+
+    def status_of(self, record: Record) -> Status:
+        """Read how far all containers have come."""
+        beside = {name: _status(self.of(record, name)) for name in record.beside}
+        return replace(self.status(), beside=beside)
 
     def shim(self) -> ShimIdentity | None:
         """Read which process looks after the group."""
@@ -63,9 +76,11 @@ class GroupFiles:
         """Write how the container ended."""
         ended.save(self.path / "exit.json")
 
-    def read_log(self, tail: int | None, *, ended: bool) -> str:
-        """Return the output; Azure keeps the last 16 KiB or 1000 lines of an ended container."""
-        data = self.log.read_bytes() if self.log.exists() else b""
+    def read_log(self, record: Record, container: str, tail: int | None) -> str:
+        """Return a container's output; Azure keeps the last 16 KiB or 1000 lines of an ended one."""
+        place = self.of(record, container)
+        log, ended = place / "output.log", _status(place).exit is not None
+        data = log.read_bytes() if log.exists() else b""
         if ended:
             data = data[-_KEPT_BYTES:]
         lines = data.decode("utf-8", "replace").splitlines(keepends=True)
@@ -122,20 +137,33 @@ class StateDirectory:
         """Take away what a container left, so that the group can start anew."""
         aside = self._trash / f"{files.key}.{secrets.token_hex(4)}"
         aside.mkdir(mode=0o700)
-        for name in ("upper", "work", "docker", "output.log", "started.json", "exit.json", "shim.json", "init.pid"):
-            with contextlib.suppress(FileNotFoundError):
-                (files.path / name).rename(aside / name)
+        beside = files.path / "beside"
+        for place in (files.path, *(beside.iterdir() if beside.exists() else ())):
+            kept = aside / place.name
+            kept.mkdir(exist_ok=True)
+            for name in _OF_A_RUN:
+                with contextlib.suppress(FileNotFoundError):
+                    (place / name).rename(kept / name)
 
     def empty_trash(self) -> None:
         """Delete what was discarded. Slow; safe on a thread of its own and when interrupted."""
         for path in self._trash.iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
-    def remove_container(self, key: str) -> None:
-        """Kill what is left of a container whose shim is gone, and its control groups."""
-        command = ["runc", "--root", str(self.runc_root), "delete", "--force", key]
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def remove_containers(self, key: str) -> None:
+        """Kill what is left of a group's containers whose shim is gone, and their control groups."""
+        for name in self._known_to_runc():
+            if name.partition(".")[0] == key:
+                command = ["runc", "--root", str(self.runc_root), "delete", "--force", name]
+                subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def containers(self) -> tuple[str, ...]:
-        """Return the keys of all containers that runc knows."""
+    def containers(self) -> set[str]:
+        """Return the keys of all groups of which runc knows a container."""
+        return {name.partition(".")[0] for name in self._known_to_runc()}
+
+    def _known_to_runc(self) -> tuple[str, ...]:
         return tuple(path.name for path in self.runc_root.iterdir()) if self.runc_root.exists() else ()
+
+
+def _status(place: Path) -> Status:
+    return Status(started=Started.load(place / "started.json"), exit=Exit.load(place / "exit.json"))

@@ -1,6 +1,7 @@
 """The wire form of container groups, as Azure Container Instances answers it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from devstack.container_groups.orders import Document, Exit, Started
@@ -12,13 +13,15 @@ _TIMEOUT_SECONDS = 1800
 class Record(Document):
     """A group as its owner asked for it. `body` holds no secure value; `fingerprint` covers them.
 
-    `id` is the ARM resource id as first written; `created` is ISO 8601, UTC.
+    `id` is the ARM resource id as first written; `created` is ISO 8601, UTC. `images` are those of all containers by
+    name, `container` the first of them, and `before` those that run before.
     """
 
     id: str
     location: str
     container: str
-    image: str
+    images: dict[str, str]
+    before: list[str]
     cpu: float
     body: dict[str, Any]
     fingerprint: str
@@ -30,13 +33,22 @@ class Record(Document):
         """The group's name."""
         return self.id.rpartition("/")[2]
 
+    @property
+    def beside(self) -> list[str]:
+        """The names of all containers but the first."""
+        return [name for name in self.images if name != self.container]
+
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of a group's container: neither member set means that it is being started."""
+    """What is known of a group's first container: neither member set means that it is being started.
+
+    `beside` is the same of the others by name, where it was asked for.
+    """
 
     started: Started | None
     exit: Exit | None
+    beside: Mapping[str, "Status"] = field(default_factory=dict)
 
     @property
     def ran(self) -> bool:
@@ -51,12 +63,11 @@ def group_view(record: Record, status: Status, *, instance_view: bool) -> dict[s
         **record.body["properties"],
         "provisioningState": provisioning_state(status),
         "provisioningTimeoutInSeconds": _TIMEOUT_SECONDS,
-        "initContainers": [],
+        "initContainers": record.body["properties"].get("initContainers") or [],
     }
     if instance_view:
-        container = properties["containers"][0]
-        shown = {**container["properties"], "instanceView": _container_view(status)}
-        properties["containers"] = [{**container, "properties": shown}]
+        for kind in ("initContainers", "containers"):
+            properties[kind] = [_with_view(container, status) for container in properties[kind]]
         properties["instanceView"] = {"events": [], "state": group_state(record, status)}
     top = {name: record.body[name] for name in ("tags", "zones") if record.body.get(name) is not None}
     kind = "Microsoft.ContainerInstance/containerGroups"
@@ -64,6 +75,11 @@ def group_view(record: Record, status: Status, *, instance_view: bool) -> dict[s
         "id": record.id, "name": record.name, "type": kind, "location": record.location, **top,
         "properties": properties,
     }  # fmt: skip
+
+
+def _with_view(container: dict[str, Any], status: Status) -> dict[str, Any]:
+    own = status.beside.get(container["name"], status)
+    return {**container, "properties": {**container["properties"], "instanceView": _container_view(own)}}
 
 
 def provisioning_state(status: Status) -> str:
@@ -74,12 +90,16 @@ def provisioning_state(status: Status) -> str:
 
 
 def group_state(record: Record, status: Status) -> str:
-    """Return the state of the whole group."""
-    if status.exit is None:
+    """Return the state of the whole group: it runs for as long as one of its containers does."""
+    together = [status, *(each for name, each in status.beside.items() if name not in record.before)]
+    ends = [each.exit for each in together]
+    if status.exit is not None and status.exit.started is None:
+        return "Failed"
+    if None in ends:
         return "Running" if status.ran else "Pending"
     if record.stopped:
         return "Stopped"
-    return "Succeeded" if status.exit.exit_code == 0 else "Failed"
+    return "Succeeded" if all(end is not None and end.exit_code == 0 for end in ends) else "Failed"
 
 
 def operation_view(identifier: str, name: str, status: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from devstack.container_groups.dns import parse_resolvers
 from devstack.container_groups.orders import Order, Reply
 from devstack.container_groups.shim import kernel
-from devstack.container_groups.shim.container import Container
 from devstack.container_groups.shim.forwarding import new_forwarding
+from devstack.container_groups.shim.group import Containers
 from devstack.container_groups.shim.network import (
     DNS_PORT,
     Forward,
@@ -38,7 +38,7 @@ def main() -> None:
         if not line:
             return
         _serve(plan, network)
-        _look_after(Container(Order.from_json(line)), network, channel)
+        _look_after(Containers(Order.from_json(line)), network, channel)
         internet.poll()
 
 
@@ -59,17 +59,15 @@ def _serve(plan: NetworkPlan, network: Network) -> None:
     Resolver(network.dns_datagrams, plan.hosts, upstream).start()
 
 
-def _look_after(container: Container, network: Network, channel: socket.socket) -> None:
+def _look_after(containers: Containers, network: Network, channel: socket.socket) -> None:
     try:
-        container.start(network.namespace)
+        containers.start(network.namespace)
     except OSError as error:
-        ended = container.failure(error)
-        _reply(channel, Reply(error=ended.message))
+        _reply(channel, Reply(error=containers.failure(error).message))
     else:
         _reply(channel, Reply())
-        ended = container.wait()
-    ended.save(container.directory / "exit.json")
-    container.remove()
+        containers.wait()
+    containers.remove()
 
 
 def _reply(channel: socket.socket, reply: Reply) -> None:

@@ -1,13 +1,13 @@
-"""Start one container from its order, wait for its end, say how it ended."""
+"""Start one container from its order, end it, say how it ended."""
 
 import os
 import re
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from devstack.container_groups.orders import Exit, Order, Started
 from devstack.container_groups.shim import kernel
@@ -19,16 +19,16 @@ _FAILED_TO_START = 128
 
 @dataclass
 class Container:
-    """One container of this shim. SIGTERM to the shim ends it, at any moment."""
+    """One container of this shim. `init` is its first process, 0 while there is none."""
 
     order: Order
     init: int = 0
-    stopping: bool = False
     started: str | None = None
+    output: threading.Thread | None = None
 
     @property
     def directory(self) -> Path:
-        """The group's directory."""
+        """The container's directory."""
         return Path(self.order.directory)
 
     def start(self, namespace: int) -> None:
@@ -36,10 +36,9 @@ class Container:
 
         Raises `OSError` with runc's own sentence when the container cannot be made.
         """
-        signal.signal(signal.SIGTERM, self._stop)
         self._prepare(namespace)
         pipe_read, pipe_write = os.pipe()
-        self.drain = OutputFile(self.directory / "output.log").follow(pipe_read)
+        self.output = OutputFile(self.directory / "output.log").follow(pipe_read)
         try:
             self._run(pipe_write)
         finally:
@@ -47,17 +46,12 @@ class Container:
         self.started = _now()
         self.init = int((self.directory / "init.pid").read_text(encoding="ascii"))
         Started(self.started).save(self.directory / "started.json")
-        if self.stopping:
-            self._kill()
 
-    def wait(self) -> Exit:
+    def ended(self, status: int) -> Exit:
         """Return how the first process ended; every process of the container is gone by then."""
-        while True:
-            pid, status = os.waitpid(-1, 0)
-            if pid == self.init:
-                break
         self.init = 0
-        self.drain.join(_DRAIN_SECONDS)
+        if self.output:
+            self.output.join(_DRAIN_SECONDS)
         code = os.waitstatus_to_exitcode(status)
         code = code if code >= 0 else 128 - code
         return Exit(exit_code=code, reason=self._reason(code), finished=_now(), started=self.started)
@@ -82,8 +76,11 @@ class Container:
         kernel.bind(f"/proc/self/fd/{namespace}", str(self.directory / "network"))
 
     def _write_names(self) -> None:
-        etc = self.directory / "upper" / "etc"
-        etc.mkdir(exist_ok=True)
+        for etc in (self.directory / "upper" / "etc", self.directory / "names"):
+            etc.mkdir(exist_ok=True)
+            self._write_names_into(etc)
+
+    def _write_names_into(self, etc: Path) -> None:
         own = {"localhost": "127.0.0.1", self.order.hostname: "127.0.0.1", **self.order.hosts}
         lines = "".join(f"{address}\t{name}\n" for name, address in own.items())
         (etc / "hosts").write_text(lines, encoding="utf-8")
@@ -101,11 +98,7 @@ class Container:
         if done.returncode != 0:
             raise OSError(_last_error(log) or f"runc ended with status {done.returncode}")
 
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self.stopping = True
-        self._kill()
-
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """Kill the first process; the kernel then kills the whole PID namespace."""
         if self.init:
             os.kill(self.init, signal.SIGKILL)

@@ -1,7 +1,7 @@
 from typing import Any
 
 from devstack.container_groups.bundle import Machine, Placement, capabilities_of, oci_config
-from devstack.container_groups.spec import GroupSpec
+from devstack.container_groups.spec import ContainerSpec, Mount
 
 ALL = capabilities_of((1 << 41) - 1)
 MACHINE = Machine(capabilities=ALL - {"CAP_SYS_RESOURCE"}, open_files=20000, devices=({"path": "/dev/fuse"},))
@@ -9,7 +9,16 @@ PLACE = Placement(hostname="run1", cgroup="slipway/run1-0a", namespace="/state/n
 
 
 def config(*, privileged: bool, command: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
-    spec = GroupSpec("local", "builder", "img", command, (("A", "own"),), 1 << 30, 0.5, privileged)
+    spec = ContainerSpec(
+        container="builder",
+        image="img",
+        command=command,
+        environment=(("A", "own"),),
+        memory=1 << 30,
+        cpu=0.5,
+        privileged=privileged,
+        mounts=changes.get("mounts", ()),
+    )
     return oci_config(spec, ("/start",), ("A=image", "B=x=y"), PLACE, changes.get("machine", MACHINE))
 
 
@@ -31,6 +40,21 @@ def test_an_unprivileged_container_is_docker_by_default() -> None:
     assert {"/proc/kcore", "/sys/firmware"} <= set(made["linux"]["maskedPaths"])
     assert all("ro" in mount["options"] for mount in made["mounts"] if mount["destination"].startswith("/sys"))
     assert "bind" not in {mount["type"] for mount in made["mounts"]}
+
+
+def test_an_unprivileged_container_is_filtered_and_a_privileged_one_is_not() -> None:
+    filtered = config(privileged=False)["linux"]["seccomp"]
+    refused = {name for rule in filtered["syscalls"] for name in rule["names"]}
+    assert {"unshare", "setns", "mount", "umount2", "pivot_root", "keyctl", "bpf", "clone"} <= refused
+    assert "seccomp" not in config(privileged=True)["linux"]
+
+
+def test_volumes_are_bound_where_the_container_wants_them() -> None:
+    mounts = (Mount("workspace", "/workspace"), Mount("shared", "/slipway", read_only=True))
+    made = {each["destination"]: each for each in config(privileged=False, mounts=mounts)["mounts"]}
+    assert made["/workspace"]["source"].endswith("/workspace")
+    assert made["/workspace"]["options"] == ["bind", "rw"]
+    assert made["/slipway"]["options"] == ["bind", "ro"]
 
 
 def test_a_privileged_container_gets_what_the_machine_has() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from devstack.container_groups.errors import BadRequest
-from devstack.container_groups.spec import check_group_name, fingerprint, parse_group, without_secrets
+from devstack.container_groups.spec import Mount, check_group_name, fingerprint, parse_group, without_secrets
 
 
 def body(container: dict[str, Any] | None = None, /, **properties: Any) -> dict[str, Any]:
@@ -39,14 +39,19 @@ def test_privileged_needs_the_confidential_sku() -> None:
 @pytest.mark.parametrize(
     ("container", "properties", "target"),
     [
-        ({}, {"volumes": [{"name": "v"}]}, "properties.volumes"),
-        ({}, {"initContainers": [{"name": "v"}]}, "properties.initContainers"),
+        ({}, {"volumes": [{"name": "v", "secret": {}}]}, "properties.volumes[0]"),
+        ({}, {"initContainers": [{"name": "V", "properties": {}}]}, "properties.initContainers[0]"),
         ({}, {"ipAddress": {"ports": []}}, "properties.ipAddress"),
         ({}, {"osType": "Windows"}, "properties.osType"),
         ({}, {"restartPolicy": "OnFailure"}, "properties.restartPolicy"),
         ({}, {"restartPolicy": None}, "properties.restartPolicy"),
         ({}, {"containers": []}, "properties.containers"),
-        ({"volumeMounts": [{}]}, {}, "properties.containers[0].properties.volumeMounts"),
+        (
+            {"volumeMounts": [{"name": "v", "mountPath": "/a/../b"}]},
+            {"volumes": [{"name": "v", "emptyDir": {}}]},
+            "properties.containers[0].properties.volumeMounts",
+        ),
+        ({"volumeMounts": [{"name": "v", "mountPath": "/a"}]}, {}, "properties.volumes"),
         ({"securityContext": {"runAsUser": 5}}, {}, "properties.containers[0].properties.securityContext"),
         ({"resources": {"requests": {"cpu": 0, "memoryInGB": 1}}}, {}, "properties.containers[0].properties.resources"),
         (
@@ -105,3 +110,27 @@ def test_the_fingerprint_covers_secrets_but_not_order() -> None:
     turned = dict(reversed(one.items()))
     assert fingerprint(one) != fingerprint(other)
     assert fingerprint(one) == fingerprint(turned)
+
+
+def test_a_group_has_containers_beside_and_before_the_first() -> None:
+    asked = body(volumes=[{"name": "shared", "emptyDir": {}}])
+    first = asked["properties"]["containers"][0]
+    asked["properties"]["containers"].append({**first, "name": "step-0"})
+    asked["properties"]["initContainers"] = [
+        {"name": "tools", "properties": {"image": "img", "volumeMounts": [{"name": "shared", "mountPath": "/s"}]}}
+    ]
+    spec = parse_group(asked)
+    assert [each.container for each in spec.others] == ["step-0"]
+    assert [(each.container, each.mounts) for each in spec.before] == [("tools", (Mount("shared", "/s"),))]
+    assert (spec.volumes, spec.all_cpu) == (("shared",), 3.0)
+
+    asked["properties"]["containers"][1]["name"] = "builder"
+    with pytest.raises(BadRequest, match="one name"):
+        parse_group(asked)
+
+
+def test_a_privileged_container_runs_alone() -> None:
+    asked = body({"securityContext": {"privileged": True}}, sku="Confidential")
+    asked["properties"]["containers"].append({**asked["properties"]["containers"][0], "name": "other"})
+    with pytest.raises(BadRequest, match="alone"):
+        parse_group(asked)
