@@ -1,7 +1,9 @@
 """The builder's side of the wire in `shared/grant.py`."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import httpx
@@ -44,13 +46,16 @@ class ControlPlane:
         self._url = f"{environment.url}/builders/{environment.group}"
         self._authorization = f"Bearer {environment.token}"
 
-    async def claim(self) -> Grant:
-        """Wait for a run, for as long as it takes.
+    async def claim(self, has_enough: Callable[[], bool] = lambda: False) -> Grant | None:
+        """Wait for a run, for as long as it takes, or until the builder is to take none any more: then None.
 
-        Raises Dismissed when the app says that there will be none, or refuses us again and again.
+        A claim that is under way is waited for: it may bring a run. Raises Dismissed when the app says that there
+        will be none, or refuses us again and again.
         """
         back_off, refusals = BackOff(), 0
         while refusals < _REFUSALS_BEFORE_LEAVING:
+            if has_enough():
+                return None
             try:
                 answer = await self._ask()
             except httpx.HTTPError as fault:
@@ -72,6 +77,12 @@ class ControlPlane:
     async def _ask(self) -> httpx.Response:
         headers = {"Authorization": self._authorization}
         return await self._http.post(f"{self._url}/claim", headers=headers, timeout=_CLAIM_TIMEOUT)
+
+    async def leave(self) -> None:
+        """Say that this builder takes no run any more. Whoever does not hear it finds out."""
+        headers = {"Authorization": self._authorization}
+        with contextlib.suppress(httpx.HTTPError):
+            await self._http.post(f"{self._url}/leave", headers=headers, timeout=_TIMEOUT)
 
     def run(self, grant: Grant) -> "RunLink":
         """Open the calls that concern one run."""

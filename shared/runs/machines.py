@@ -105,9 +105,9 @@ def _checked(shop: Workshop, registry: str, name: str, authorization: str | None
 
 
 def depart(shop: Workshop, bearer: Bearer) -> None:
-    """Let a machine go that executes nothing; what it was given meanwhile goes to another builder."""
+    """Let a pool's builder go that executes nothing; what it was given meanwhile goes to another one."""
     group = shop.pool.find(bearer.registry, bearer.group)
-    if group is not None and group.machine:
+    if group is not None and group.agent_pool:
         leave(shop, group)
 
 

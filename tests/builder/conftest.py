@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from builder.agent import serve
+from builder.agent import Life, serve
 from builder.engine.scripted import ScriptedEngine
 from builder.environment import Environment, Paths
 from shared.grant import DockerBuild, Grant, Report, RunVariables, Source, Work
@@ -61,6 +61,7 @@ class World:
     """Manifests that the registry has whole, by `repository:tag`, and below its blobs."""
     blobs: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def text(self) -> str:
@@ -97,7 +98,7 @@ class World:
         paths.private.mkdir(exist_ok=True)
         (paths.private / "ca.pem").touch()
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
-            return await serve(environment, paths, self.engine, http)
+            return await serve(environment, Life(paths, lambda: self.engine, http, draining=self.draining))
 
     async def called(self, call: str, times: int = 1) -> None:
         """Wait until a call has been made so many times."""
@@ -132,6 +133,7 @@ class World:
         """Answer as a healthy service does."""
         answers: dict[str, Answer] = {
             "claim": lambda _: httpx.Response(200, text=self.make_grant().model_dump_json(by_alias=True)),
+            "leave": lambda _: httpx.Response(200, json={}),
             "heartbeat": lambda _: httpx.Response(200, json={"epoch": 3}),
             "login": self._login,
             "report": self._report,
