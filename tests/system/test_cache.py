@@ -1,18 +1,16 @@
 """Builds that remember, by the real az: each has a container group of its own, with an empty engine."""
 
-import io
 import json
 import subprocess
-import tarfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from devstack.stack import names
 from devstack.stack.settings import trust_environment
+from tests.system.pushed import contents
 
 if TYPE_CHECKING:
     from tests.system.conftest import Said, Stack
@@ -91,39 +89,7 @@ def test_secrets_are_in_no_kept_layer(stack: "Stack", context: Path) -> None:
     assert project.tags() == []
     project.build("two")
     (tag,) = project.tags()
-    for content in blobs(stack, project.repository, tag):
-        assert SECRET.encode() not in content
-
-
-def blobs(stack: "Stack", repository: str, tag: str) -> list[bytes]:
-    """Answer the manifest under a tag, its configuration, and what its layers unpack to."""
-    with stack.http() as client:
-        token = _token(stack, client, repository)
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.oci.image.manifest.v1+json"}
-        base = f"https://{stack.login_server}/v2/{repository}"
-        manifest = client.get(f"{base}/manifests/{tag}", headers=headers).raise_for_status()
-        told = manifest.json()
-        found = [manifest.content]
-        for entry in (told["config"], *told["layers"]):
-            content = client.get(f"{base}/blobs/{entry['digest']}", headers=headers).raise_for_status().content
-            found.append(content if entry is told["config"] else _unpacked(content))
-    return found
-
-
-def _unpacked(content: bytes) -> bytes:
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        members = (archive.extractfile(member) for member in archive if member.isfile())
-        return b"\0".join(member.read() for member in members if member)
-
-
-def _token(stack: "Stack", client: httpx.Client, repository: str) -> str:
-    auth = json.loads(stack.target.layout.registry_auth.read_text())["auths"][stack.login_server]["auth"]
-    answer = client.get(
-        stack.target.ports.token_realm,
-        params={"service": stack.login_server, "scope": f"repository:{repository}:pull"},
-        headers={"Authorization": f"Basic {auth}"},
-    )
-    return str(answer.raise_for_status().json()["token"])
+    assert not contents(stack, project.repository, tag).holds(SECRET)
 
 
 def test_a_build_step_of_a_task_file_remembers_too(stack: "Stack", context: Path) -> None:
