@@ -23,7 +23,7 @@ from shared.access.builder_tokens import BuilderTokens
 from shared.access.callers import Caller
 from shared.access.keys import Keys
 from shared.arm.requests import parse_run_request
-from shared.container_groups.pool import GroupPool
+from shared.container_groups.pool import GroupPool, Limits
 from shared.container_groups.ration import Ration
 from shared.container_groups.service import GroupState
 from shared.container_groups.spec import GroupRequest
@@ -134,7 +134,7 @@ def _shop(connection: str, name: str) -> Workshop:
         settings=settings,
         storage=storage,
         store=RunStore(storage.runs),
-        pool=GroupPool(storage.groups, Groups(), tokens, _now, Ration(2000, 2000)),
+        pool=GroupPool(storage.groups, Groups(), tokens, _now, Limits(Ration(2000, 2000))),
         keys=Keys(bytes(32)),
         tokens=tokens,
         issue_login=unused,

@@ -10,7 +10,7 @@ from shared.access.keys import read_keys
 from shared.access.log_tokens import LogTokens
 from shared.access.vaults import KeyVaults
 from shared.clock import utc_now
-from shared.container_groups.pool import GroupPool
+from shared.container_groups.pool import GroupPool, Limits
 from shared.container_groups.ration import Ration
 from shared.container_groups.service import ContainerGroups
 from shared.images.logins import LoginIssuer
@@ -44,8 +44,8 @@ def services() -> Services:
     keys = read_keys(known)
     storage = open_storage(known)
     tokens = BuilderTokens(keys.token_key)
-    ration = Ration(known.groups_per_5_minutes, known.groups_per_hour)
-    pool = GroupPool(storage.groups, ContainerGroups(known), tokens, utc_now, ration)
+    limits = Limits(Ration(known.groups_per_5_minutes, known.groups_per_hour), known.pool_silence)
+    pool = GroupPool(storage.groups, ContainerGroups(known), tokens, utc_now, limits)
     shop = Workshop(
         settings=known,
         storage=storage,

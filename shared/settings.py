@@ -165,6 +165,8 @@ class Settings(BaseModel):
     """Runs after which a pool's builder is replaced."""
     pool_hours: int = Field(default=12, alias="SLIPWAY_POOL_HOURS", ge=1, le=12)
     """Hours after which a pool's builder gets no further run."""
+    pool_silence: int = Field(default=60, alias="SLIPWAY_POOL_SILENCE", ge=20, le=600)
+    """Seconds without a word after which a machine that serves a pool is taken for lost."""
     run_concurrency: int = Field(default=10, alias="SLIPWAY_RUN_CONCURRENCY", ge=1, le=100)
     """Runs of one registry that are executed at the same time; further ones wait in order."""
     live_logs: bool = Field(default=False, alias="SLIPWAY_LIVE_LOGS")

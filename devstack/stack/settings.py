@@ -104,6 +104,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_BUILDER_PRIVILEGED": "true",
         "SLIPWAY_WARM_BUILDERS": str(WARM_BUILDERS),
         "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
+        "SLIPWAY_POOL_SILENCE": "20",
         "SLIPWAY_LIVE_LOGS": "true",
         "SLIPWAY_EVENTS_TOKEN": credentials.events_token,
         "SLIPWAY_KEY_FILE": str(layout.app_key),

@@ -32,13 +32,13 @@ _TOKEN_LIFE = timedelta(hours=24)
 WARM_LIFE = timedelta(hours=12)
 """A warm group older than this is replaced: its run may still take eight hours within the token's life."""
 
-_USUAL = Ration()
 _SEAT = "seat-"
 _SEAT_PAUSE = 5
 _SEEN_AGAIN = 10
 """Seconds after which it is noted anew that a builder asks for work."""
-MACHINE_SILENCE = timedelta(seconds=60)
-"""A machine that has not been heard of for so long is taken for gone."""
+_LOOK = "look"
+_LOOKS_APART = 60
+"""Seconds between two looks at a registry's machines beyond which nobody was there to hear them."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,26 @@ class Wanted:
         return {"pool": self.agent_pool, "kind": self.kind.value}
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How many groups may be created, and after how many silent seconds a machine is taken for lost."""
+
+    ration: Ration
+    silence: float = 60
+
+
+_USUAL = Limits(Ration())
+
+
 class GroupPool:
     """Starts, assigns and removes groups."""
 
     def __init__(
-        self, table: Table, groups: Groups, tokens: BuilderTokens, clock: Clock, ration: Ration = _USUAL
+        self, table: Table, groups: Groups, tokens: BuilderTokens, clock: Clock, limits: Limits = _USUAL
     ) -> None:
         self._table = table
-        self._groups = RationedGroups(groups, table, ration, clock)
+        self._groups = RationedGroups(groups, table, limits.ration, clock)
+        self._silence = limits.silence
         self._tokens = tokens
         self._clock = clock
 
@@ -230,15 +242,36 @@ class GroupPool:
         self.release(group.registry, group.name)
         return True
 
-    def state(self, registry: str, name: str) -> GroupState:
-        """Ask what became of a group: Azure, or for a machine whether it was heard of lately."""
+    def state(self, registry: str, name: str, heard: float = 0.0) -> GroupState:
+        """Ask what became of a group: Azure, or for a machine whether it was heard of lately.
+
+        `heard` is when its run's builder was last heard of, in seconds since 1970.
+        """
         group = self.find(registry, name)
         if not _is_machine(registry, name):
             return self._groups.state(name)
         if group is None:
             return GroupState.ABSENT
-        is_silent = self._clock().timestamp() - group.seen > MACHINE_SILENCE.total_seconds()
-        return GroupState.ENDED if is_silent else GroupState.RUNNING
+        return GroupState.ENDED if self.is_silent(group, max(group.seen, heard)) else GroupState.RUNNING
+
+    def look(self, registry: str) -> None:
+        """Note that the app is there to hear machines; called by whoever looks after them, a few times a minute."""
+        now, row = self._clock().timestamp(), self._table.find(registry, _LOOK)
+        with contextlib.suppress(SlipwayError):  # somebody else looks, too
+            if row is None:
+                self._table.insert(registry, _LOOK, {"at": now, "since": now})
+            else:
+                is_unbroken = now - float(row.values["at"]) <= _LOOKS_APART
+                self._table.replace(row, {"at": now, "since": row.values["since"] if is_unbroken else now})
+
+    def is_silent(self, group: Group, heard: float) -> bool:
+        """Whether a machine was not heard of since `heard` (seconds since 1970) for longer than is allowed.
+
+        Only the time counts in which somebody was there to hear it.
+        """
+        row = self._table.find(group.registry, _LOOK)
+        now = self._clock().timestamp()
+        return now - max(heard, float(row.values["since"]) if row else now) > self._silence
 
     def release(self, registry: str, name: str) -> None:
         """Delete a group and then its row. Raises Unavailable; calling again is fine."""

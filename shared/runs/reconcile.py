@@ -94,7 +94,7 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
     now = shop.clock()
     if now - datetime.fromtimestamp(active.lease, UTC) < LEASE:
         return
-    state = shop.pool.state(run.registry, run.group or "")
+    state = shop.pool.state(run.registry, run.group or "", active.lease)
     told = read_result(shop, run)
     if told is not None:
         conclude(shop, run, told)

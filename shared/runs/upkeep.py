@@ -5,7 +5,7 @@ import logging
 from datetime import datetime, timedelta
 
 from shared.container_groups.agent_pools import AgentPool
-from shared.container_groups.pool import MACHINE_SILENCE, WARM_LIFE, Group, SeatsTaken, Wanted
+from shared.container_groups.pool import WARM_LIFE, Group, SeatsTaken, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
@@ -36,6 +36,8 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
     waiting = shop.settings.warm_builders if registry.warm_builders is None else registry.warm_builders
     missing += [Wanted(regions, "", started_kind(shop.settings, ""))] * (waiting - _kept(shop, groups, waiting))
     pools = {pool.key: pool for pool in shop.agent_pools.all(key)}
+    if any(group.machine for group in groups):
+        shop.pool.look(key)
     for pool in pools.values():
         own = [group for group in groups if group.agent_pool == pool.key]
         wanted = Wanted(regions, pool.key, started_kind(shop.settings, pool.key), pool.count)
@@ -78,7 +80,7 @@ def _kept_in_pool(shop: Workshop, pool: AgentPool, groups: list[Group]) -> int:
         if not group.is_waiting:
             continue
         if group.machine:
-            if pool.deleted or now - group.seen > MACHINE_SILENCE.total_seconds():
+            if pool.deleted or shop.pool.is_silent(group, group.seen):
                 shop.pool.retire(group)
             continue
         is_idle = now - group.since > shop.settings.pool_idle_minutes * 60
