@@ -88,6 +88,7 @@ def _without_slash(value: object) -> object:
     return value.rstrip("/") if isinstance(value, str) else value
 
 
+GitHostName = Literal["Github", "VisualStudioTeamService", "Gitlab", "Bitbucket", "BitbucketServer", "Gitea"]
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Url = Annotated[str, BeforeValidator(_without_slash), Field(pattern=r"^https?://")]
 
@@ -185,6 +186,12 @@ class Settings(BaseModel):
 
     git_poll_minutes: int = Field(default=5, alias="SLIPWAY_GIT_POLL_MINUTES", ge=0, le=1440)
     """Minutes between two looks at the branches that tasks watch, for pushes of which no delivery told; 0 for none."""
+    git_hosts: Json[dict[str, GitHostName]] = Field(default_factory=dict, alias="SLIPWAY_GIT_HOSTS")
+    """Kinds of git hosts by name, or name and port, e.g. `{"git.corp.example": "Gitlab"}`, where the name does not tell."""
+    git_hooks: bool = Field(default=True, alias="SLIPWAY_GIT_HOOKS")
+    """Whether hooks are made at git hosts with the tokens of tasks, and commit statuses set."""
+    run_url: str = Field(default="", alias="SLIPWAY_RUN_URL")
+    """Where the link of a commit status leads, with `{registry}` and `{run}`; the run's resource where empty."""
     poll_minutes: int = Field(default=15, alias="SLIPWAY_POLL_MINUTES", ge=0, le=1440)
     """Minutes between two looks at the tag of a base image, one look for all tasks; 0 for none but after events."""
     base_image_quiet: int = Field(default=5, alias="SLIPWAY_BASE_IMAGE_QUIET", ge=0, le=600)

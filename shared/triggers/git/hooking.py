@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from shared.arm.wire import Wire
 from shared.errors import InvalidRequest, Unavailable
-from shared.tasks.store import TaskStore
 from shared.triggers.git.events import HostKind
 from shared.triggers.git.hooks import Hook
 from shared.triggers.git.triggers import TYPE_NAMES, Watched, find_watched, named_kind
@@ -52,15 +51,15 @@ def hook_to_paste(room: Watching, registry: str, task: str, trigger: str, host: 
     `host` is a `sourceControlType` to be used in place of the trigger's. Raises NotFound, InvalidRequest or
     Unavailable.
     """
-    watch = _trigger(room.shop.tasks, registry, task, trigger)
+    watch = _trigger(room, registry, task, trigger)
     kind = named_kind(host) if host else watch.host
     if kind is None:
         known = ", ".join(TYPE_NAMES.values())
         raise InvalidRequest(f"The sourceControlType must be one of {known}.", target="sourceControlType")
     room.watches.add(registry, watch.repository, task)
-    hook = _hook(room, registry, watch, kind)
+    hook = hook_of(room, registry, watch, kind)
     return HookToPaste(
-        url=f"{room.shop.settings.public_url}/hooks/{hook.id}",
+        url=hook_url(room, hook),
         secret=hook.secrets[-1],
         source_control_type=TYPE_NAMES[kind],
         events=_EVENTS[kind],
@@ -68,7 +67,8 @@ def hook_to_paste(room: Watching, registry: str, task: str, trigger: str, host: 
     )
 
 
-def _hook(room: Watching, registry: str, watch: Watched, kind: HostKind) -> Hook:
+def hook_of(room: Watching, registry: str, watch: Watched, kind: HostKind) -> Hook:
+    """Answer the hook of a repository at a kind of host; it is made when there is none. Raises Unavailable."""
     made: list[Hook] = []
 
     def fresh() -> str:
@@ -85,8 +85,13 @@ def _hook(room: Watching, registry: str, watch: Watched, kind: HostKind) -> Hook
     return found
 
 
-def _trigger(tasks: TaskStore, registry: str, task: str, name: str) -> Watched:
-    found = find_watched(tasks.get(registry, task).properties, name)
+def hook_url(room: Watching, hook: Hook) -> str:
+    """Answer where a hook's deliveries go."""
+    return f"{room.shop.settings.public_url}/hooks/{hook.id}"
+
+
+def _trigger(room: Watching, registry: str, task: str, name: str) -> Watched:
+    found = find_watched(room.shop.tasks.get(registry, task).properties, name, room.shop.settings.git_hosts)
     if found is None:
         raise InvalidRequest(
             f"The task '{task}' has no source trigger '{name}' for a repository that can be reached by https.",

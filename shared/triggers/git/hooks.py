@@ -1,7 +1,8 @@
 """Hooks: the addresses at which git hosts deliver, each with secrets of its own.
 
-One row a hook, partition = its id. The secrets are sealed under the hook's id; there are two of them while they
-are being rotated.
+One row a hook, partition = its id. The secrets and the token of the host are sealed under the hook's id; there are two
+secrets while they are being rotated. A hook that nobody uses any more is `retired`: nothing is taken from it, and the row
+stays until the host has removed it too.
 """
 
 import json
@@ -9,7 +10,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -39,6 +40,10 @@ class Hook:
     repository_url: str
     secrets: tuple[str, ...] = field(repr=False)
     """Oldest first."""
+    remote: str = ""
+    """What the host calls it; empty for one that is set up by hand."""
+    token: str = field(default="", repr=False)
+    """The access token by which it was made at the host, kept to remove it there."""
 
 
 class HookStore:
@@ -55,28 +60,44 @@ class HookStore:
         return hook
 
     def find(self, hook_id: str) -> Hook | None:
-        """Read a hook, or None."""
+        """Read a hook, or None; a retired one is not found."""
         row = self._table.find(hook_id, _KEY) if _ID.fullmatch(hook_id) else None
-        return self._hook(row) if row else None
+        return self._hook(row) if row and not row.values.get("retired") else None
 
     def rotate(self, hook_id: str) -> Hook:
         """Add a secret beside the newest of those in use; both hold until `settle`. Raises NotFound."""
-        return self._change(hook_id, lambda hook: (hook.secrets[-1], _new_secret()))
+        return self._change(hook_id, lambda hook: replace(hook, secrets=(hook.secrets[-1], _new_secret())))
 
     def settle(self, hook_id: str) -> Hook:
         """Drop every secret but the newest: the host uses that one now. Raises NotFound."""
-        return self._change(hook_id, lambda hook: hook.secrets[-1:])
+        return self._change(hook_id, lambda hook: replace(hook, secrets=hook.secrets[-1:]))
+
+    def known_as(self, hook_id: str, remote: str, token: str) -> Hook:
+        """Note what the host calls a hook, and the token that may change it there. Raises NotFound."""
+        return self._change(hook_id, lambda hook: replace(hook, remote=remote, token=token))
+
+    def retire(self, hook_id: str, now: datetime) -> None:
+        """Take nothing from a hook any more; one that the host does not know is gone at once."""
+        row = self._table.find(hook_id, _KEY) if _ID.fullmatch(hook_id) else None
+        if row is None or not row.values.get("remote"):
+            self.delete(hook_id)
+            return
+        self._table.replace(row, {**row.values, "retired": True, "since": now.isoformat()})
+
+    def retired(self) -> Iterator[tuple[Hook, datetime]]:
+        """Read the retired hooks of all registries, each with the moment since when."""
+        for row in self._table.marked("0", "g", "retired"):
+            yield self._hook(row), datetime.fromisoformat(str(row.values["since"]))
 
     def delete(self, hook_id: str) -> None:
         """Remove a hook; one that is gone already is fine."""
         self._table.delete(hook_id, _KEY)
 
-    def _change(self, hook_id: str, secrets_of: Callable[[Hook], tuple[str, ...]]) -> Hook:
+    def _change(self, hook_id: str, step: Callable[[Hook], Hook]) -> Hook:
         row = self._table.find(hook_id, _KEY) if _ID.fullmatch(hook_id) else None
-        if row is None:
+        if row is None or row.values.get("retired"):
             raise NotFound("The hook does not exist.")
-        hook = self._hook(row)
-        changed = replace(hook, secrets=secrets_of(hook))
+        changed = step(self._hook(row))
         self._table.replace(row, self._values(changed))
         return changed
 
@@ -87,6 +108,8 @@ class HookStore:
             "host": hook.host.value,
             "repository": hook.repository_url,
             "secrets": sealed,
+            "remote": hook.remote,
+            "token": self._keys.seal(hook.token.encode(), _token_name(hook.id)).decode() if hook.token else "",
         }
 
     def _hook(self, row: Row) -> Hook:
@@ -94,7 +117,16 @@ class HookStore:
         opened = self._keys.open(str(values["secrets"]).encode(), _sealed_name(row.partition))
         known = tuple(str(secret) for secret in json.loads(opened))
         host = HostKind(str(values["host"]))
-        return Hook(row.partition, str(values["registry"]), host, str(values["repository"]), known)
+        token = str(values.get("token", ""))
+        return Hook(
+            id=row.partition,
+            registry=str(values["registry"]),
+            host=host,
+            repository_url=str(values["repository"]),
+            secrets=known,
+            remote=str(values.get("remote", "")),
+            token=self._keys.open(token.encode(), _token_name(row.partition)).decode() if token else "",
+        )
 
 
 @dataclass(frozen=True)
@@ -146,3 +178,7 @@ def _new_secret() -> str:
 
 def _sealed_name(hook_id: str) -> str:
     return f"hook/{hook_id}"
+
+
+def _token_name(hook_id: str) -> str:
+    return f"hook/{hook_id}/token"

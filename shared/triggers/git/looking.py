@@ -98,7 +98,7 @@ def look_at(lookout: Lookout, watch: Watch) -> None:
         return
     subjects = [
         Subject(content.task, one)
-        for one in watched(content.task.properties)
+        for one in watched(content.task.properties, lookout.shop.settings.git_hosts)
         if one.repository == watch.repository and one.trigger.is_enabled and one.trigger.on_commit
     ]
     if not content.task.is_enabled or not subjects:

@@ -95,7 +95,7 @@ class Starter:
         repository, fault = repository_key(hook.repository_url), None
         for watch in self._watches.of_repository(registry, repository):
             task = self._shop.tasks.find(registry, watch.task)
-            for one in watched(task.properties) if task else ():
+            for one in watched(task.properties, self._shop.settings.git_hosts) if task else ():
                 if task is None or one.repository != repository:
                     continue
                 try:

@@ -1,6 +1,6 @@
 """The source triggers of a stored task, as the git room sees them. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from shared.triggers.git.matching import GitTrigger
 _DEFAULT_BRANCH = "master"
 """What az takes for the branch when none is named."""
 _NO_RULES = GitRules()
+_NO_HOSTS: Mapping[str, str] = {}
 _TYPES = {
     "github": HostKind.GITHUB,
     "visualstudioteamservice": HostKind.AZURE_DEVOPS,
@@ -63,20 +64,23 @@ class Watched:
     supersedes: bool
 
 
-def watched(properties: TaskProperties) -> Iterator[Watched]:
-    """Answer the source triggers of a task; one whose repository cannot be reached by https watches nothing."""
+def watched(properties: TaskProperties, hosts: Mapping[str, str] = _NO_HOSTS) -> Iterator[Watched]:
+    """Answer the source triggers of a task; one whose repository cannot be reached by https watches nothing.
+
+    `hosts` tells the kind of hosts by name, or name and port, in the words of `sourceControlType`.
+    """
     for source in properties.trigger.source_triggers:
         context = _repository(source.source_repository.repository_url)
         if context is not None:
-            yield _watched(source, context)
+            yield _watched(source, context, hosts)
 
 
-def find_watched(properties: TaskProperties, name: str) -> Watched | None:
+def find_watched(properties: TaskProperties, name: str, hosts: Mapping[str, str] = _NO_HOSTS) -> Watched | None:
     """Answer a source trigger by its name in any case."""
-    return next((one for one in watched(properties) if one.trigger.name.lower() == name.lower()), None)
+    return next((one for one in watched(properties, hosts) if one.trigger.name.lower() == name.lower()), None)
 
 
-def _watched(source: SourceTrigger, context: GitContext) -> Watched:
+def _watched(source: SourceTrigger, context: GitContext, hosts: Mapping[str, str]) -> Watched:
     repository, rules = source.source_repository, source.rules or _NO_RULES
     trigger = GitTrigger(
         name=source.name,
@@ -94,8 +98,13 @@ def _watched(source: SourceTrigger, context: GitContext) -> Watched:
         allows_drafts=not rules.ignores_drafts,
         allows_forks=rules.allows_forks,
     )
-    host = host_kind(repository.source_control_type, context.url)
+    host = host_kind(_configured(hosts, context.url) or repository.source_control_type, context.url)
     return Watched(trigger, repository_key(context.url), context, host, rules.supersedes)
+
+
+def _configured(hosts: Mapping[str, str], url: str) -> str | None:
+    parts = urlsplit(url)
+    return hosts.get(parts.netloc.rpartition("@")[2].lower()) or hosts.get(parts.hostname or "")
 
 
 def host_kind(told: str, url: str) -> HostKind:

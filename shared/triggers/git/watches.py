@@ -91,6 +91,10 @@ class WatchStore:
         """Read the rows of a repository's hooks; `values["hook"]` is the id."""
         return list(self._table.query(registry, f"h{repository}|", f"h{repository}}}"))
 
+    def repositories_with_hooks(self, registry: str) -> set[str]:
+        """Answer the keys of the repositories that have hooks."""
+        return {row.key[1:].partition("|")[0] for row in self._table.query(registry, "h", "i")}
+
     def hook(self, registry: str, repository: str, host: HostKind, fresh: Callable[[], str]) -> str:
         """Answer the id of a repository's hook; `fresh` answers the one to be noted if there is none.
 

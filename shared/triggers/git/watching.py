@@ -54,7 +54,7 @@ def follow(room: Watching, registry: str, task: str) -> None:
 
 def _wanted(room: Watching, registry: str, task: str) -> set[str] | None:
     found = room.shop.tasks.find(registry, task)
-    return {one.repository for one in watched(found.properties)} if found else None
+    return {one.repository for one in watched(found.properties, room.shop.settings.git_hosts)} if found else None
 
 
 def _remove_unused(room: Watching, registry: str, repository: str) -> None:
@@ -63,12 +63,14 @@ def _remove_unused(room: Watching, registry: str, repository: str) -> None:
         return
     for row in hooks:
         if room.watches.remove_hook(row):
-            room.hooks.delete(str(row.values["hook"]))
+            room.hooks.retire(str(row.values["hook"]), room.shop.clock())
 
 
 def sweep_watches(room: Watching, registries: Iterable[str]) -> None:
     """Let the watches of every task be what it says; they are unless something crashed."""
     for registry in registries:
+        for repository in room.watches.repositories_with_hooks(registry):
+            _remove_unused(room, registry, repository)
         names = {task.key for task in room.shop.tasks.all(registry) if task.properties.trigger.source_triggers}
         names |= {watch.task for watch in room.watches.of_registry(registry)}
         for name in sorted(names):

@@ -1,0 +1,131 @@
+"""GitHub and GitHub Enterprise Server. Source: GitHub's REST API description of repository webhooks and statuses."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx
+
+from shared.triggers.git.rest.door import Answer, Door, segment
+from shared.triggers.git.rest.model import CommitStatus, HookWanted, NoApi, Refused, State
+
+EVENTS: Final = ("push", "pull_request")
+_HOOK_SCOPES: Final = frozenset({"repo", "public_repo", "admin:repo_hook", "write:repo_hook"})
+_STATUS_SCOPES: Final = frozenset({"repo", "public_repo", "repo:status"})
+_STATES: Final = {
+    State.QUEUED: "pending",
+    State.RUNNING: "pending",
+    State.SUCCEEDED: "success",
+    State.FAILED: "failure",
+    State.CANCELED: "error",
+    State.ERROR: "error",
+}
+_PAGE: Final = 100
+_MOST_PAGES: Final = 5
+_MOST_SENT: Final = 50
+
+
+def door(client: httpx.Client, host: str, token: str) -> Door:
+    """Return the way to a GitHub; Enterprise Server has its API below its own name."""
+    base = "https://api.github.com" if host in {"github.com", "www.github.com"} else f"https://{host}/api/v3"
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
+    return Door(client, base, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class GitHub:
+    """A repository at a GitHub."""
+
+    door: Door
+    owner: str
+    name: str
+
+    @property
+    def _base(self) -> str:
+        return f"/repos/{segment(self.owner)}/{segment(self.name)}"
+
+    def find_hook(self, url: str) -> str | None:
+        """Answer the hook that delivers to an address, or None."""
+        for page in range(1, _MOST_PAGES + 1):
+            answer = self._hooks("GET", query={"per_page": str(_PAGE), "page": str(page)})
+            hooks = answer.body if isinstance(answer.body, list) else []
+            found = next((hook for hook in hooks if hook.get("config", {}).get("url") == url), None)
+            if found or len(hooks) < _PAGE:
+                return str(found["id"]) if found else None
+        return None
+
+    def make_hook(self, hook: HookWanted) -> str:
+        """Make a hook for pushes and pull requests."""
+        body = {"name": "web", "active": True, "events": list(EVENTS), "config": _config(hook)}
+        return str(self._hooks("POST", body=body).body["id"])
+
+    def renew_hook(self, remote: str, hook: HookWanted) -> None:
+        """Give a hook another secret."""
+        self._hooks("PATCH", f"/{segment(remote)}", {"active": True, "events": list(EVENTS), "config": _config(hook)})
+
+    def delete_hook(self, remote: str) -> None:
+        """Remove a hook; one that is gone already is fine."""
+        answer = self.door.ask("DELETE", f"{self._base}/hooks/{segment(remote)}")
+        if not answer.is_good and answer.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            raise self._refusal(answer, _HOOK_SCOPES, "admin:repo_hook", "repository_hooks")
+
+    def set_status(self, commit: str, status: CommitStatus) -> None:
+        """Set the status of a commit."""
+        body = {
+            "state": _STATES[status.state],
+            "target_url": status.link,
+            "description": status.shown,
+            "context": status.context,
+        }
+        answer = self.door.ask("POST", f"{self._base}/statuses/{segment(commit)}", body)
+        if not answer.is_good:
+            raise self._refusal(answer, _STATUS_SCOPES, "repo:status", "statuses")
+
+    def redeliver(self, remote: str, since: datetime) -> int:
+        """Have deliveries that did not arrive sent once more: GitHub never does so by itself."""
+        answer = self._hooks("GET", f"/{segment(remote)}/deliveries", query={"per_page": str(_PAGE)})
+        arrived: set[str] = set()
+        failed: dict[str, int] = {}
+        for one in answer.body if isinstance(answer.body, list) else []:
+            if datetime.fromisoformat(one["delivered_at"]) < since:
+                continue
+            if HTTPStatus.OK <= int(one["status_code"]) < HTTPStatus.MULTIPLE_CHOICES:
+                arrived.add(one["guid"])
+            else:
+                failed.setdefault(one["guid"], int(one["id"]))
+        again = [number for guid, number in failed.items() if guid not in arrived][:_MOST_SENT]
+        for number in again:
+            self._hooks("POST", f"/{segment(remote)}/deliveries/{number}/attempts")
+        return len(again)
+
+    def _hooks(self, method: str, rest: str = "", body: object = None, query: dict[str, str] | None = None) -> Answer:
+        answer = self.door.ask(method, f"{self._base}/hooks{rest}", body, **(query or {}))
+        if not answer.is_good:
+            raise self._refusal(answer, _HOOK_SCOPES, "admin:repo_hook", "repository_hooks")
+        return answer
+
+    def _refusal(self, answer: Answer, enough: frozenset[str], scope: str, permission: str) -> Refused | NoApi:
+        """Name what the token lacks: GitHub answers 404 to whoever may not know that there is something."""
+        if answer.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+            return self.door.refusal(answer)
+        if "x-github-request-id" not in answer.headers and answer.status == HTTPStatus.NOT_FOUND:
+            return NoApi(f"{self.door.host} does not answer as GitHub's API does.")
+        scopes = answer.headers.get("x-oauth-scopes")
+        accepted = answer.headers.get("x-accepted-github-permissions", "")
+        if scopes is not None and enough.isdisjoint(one.strip() for one in scopes.split(",")):
+            return self.door.refusal(answer, f"the token lacks {scope}")
+        if scopes is None and permission in accepted:
+            return self.door.refusal(answer, f"the token lacks the permission {accepted}")
+        return self.door.refusal(
+            answer,
+            f"the repository {self.owner}/{self.name} does not exist, or the token's owner is not its administrator",
+        )
+
+
+def _config(hook: HookWanted) -> dict[str, Any]:
+    return {"url": hook.url, "content_type": "json", "secret": hook.secret, "insecure_ssl": "0"}
