@@ -1,5 +1,6 @@
 """The parts of the app, made once per process from its settings."""
 
+import logging
 import os
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,12 +14,16 @@ from shared.clock import utc_now
 from shared.container_groups.pool import GroupPool, Limits
 from shared.container_groups.ration import Ration
 from shared.container_groups.service import ContainerGroups
+from shared.errors import SlipwayError
 from shared.images.logins import LoginIssuer
 from shared.runs.context import Workshop
 from shared.runs.model import Run
 from shared.runs.store import RunStore
 from shared.settings import Settings, read_settings
 from shared.storage import Storage, open_storage
+from shared.triggers.git.statuses import concerns
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,29 @@ def services() -> Services:
         issue_login=LoginIssuer(known),
         clock=utc_now,
         vault=KeyVaults(known),
-        on_end=partial(_tell_of_end, storage, known.is_signing),
+        on_end=partial(_tell_of_end, storage, known),
+        on_progress=partial(_tell_of_progress, storage, known),
     )
     return Services(known, Callers(known), shop, LogTokens(keys.token_key))
 
 
-def _tell_of_end(storage: Storage, is_signing: bool, run: Run) -> None:  # noqa: FBT001 - bound once, by position
+def _tell_of_progress(storage: Storage, known: Settings, run: Run) -> None:
+    """Have the host of the commit told that its run is queued, or running; the run goes on without."""
+    try:
+        _tell_host(storage, known, run)
+    except SlipwayError:
+        _LOG.exception("run %s: its commit's status is told later", run.id)
+
+
+def _tell_host(storage: Storage, known: Settings, run: Run) -> None:
+    if known.git_hooks and concerns(run):
+        storage.git_statuses.send({"run": run.id, "registry": run.registry, "attempt": "1"})
+
+
+def _tell_of_end(storage: Storage, known: Settings, run: Run) -> None:
     """Have it recorded what follows from a run: what its task stands on, the images that it pushed, and how."""
+    _tell_host(storage, known, run)
     if run.task or run.output_images:
         storage.base_images.send({"ended": run.id, "registry": run.registry})
-    if run.output_images and is_signing:
+    if run.output_images and known.is_signing:
         storage.provenance.send({"run": run.id, "registry": run.registry, "attempt": "1"})

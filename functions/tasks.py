@@ -1,9 +1,11 @@
 """Tasks: list, show, make, change, delete."""
 
 from collections.abc import Callable
+from functools import partial
 
 import azure.functions as func
 
+from functions._git_hosts import subscriber
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
 from shared.arm.names import REGISTRY_TYPE, parse_task_name
 from shared.arm.reading import as_object
@@ -11,8 +13,9 @@ from shared.errors import NotFound
 from shared.settings import Role
 from shared.tasks.answers import task_answer, task_details
 from shared.tasks.changes import Setting, list_tasks, patch_task, put_task
+from shared.tasks.model import TaskSpec
 from shared.triggers.arming import arm
-from shared.triggers.git.hooking import hook_to_paste
+from shared.triggers.git.hooking import hook_of_trigger, hook_to_paste
 from shared.triggers.git.watching import follow, open_watching
 from shared.triggers.scheduler import open_scheduler
 
@@ -63,7 +66,7 @@ def tasks_put(req: func.HttpRequest) -> func.HttpResponse:
     """Make a task or replace it."""
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
-        task = put_task(call.services.shop.tasks, _setting(call), name, call.body())
+        task = put_task(call.services.shop.tasks, _setting(call), name, call.body(), _hooks_of(call, name))
         _arm_triggers(call, name)
         return reply(task_answer(call.id, task))
 
@@ -76,7 +79,7 @@ def tasks_patch(req: func.HttpRequest) -> func.HttpResponse:
     """Change what is given of a task."""
 
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
-        task = patch_task(call.services.shop.tasks, _setting(call), name, call.body())
+        task = patch_task(call.services.shop.tasks, _setting(call), name, call.body(), _hooks_of(call, name))
         _arm_triggers(call, name)
         return reply(task_answer(call.id, task))
 
@@ -92,6 +95,19 @@ def tasks_delete(req: func.HttpRequest) -> func.HttpResponse:
         was_there = call.services.shop.tasks.delete(call.partition, name)
         _arm_triggers(call, name)
         return reply() if was_there else reply(status=_NOTHING)
+
+    return _on_task(req, Role.CONTRIBUTOR, use)
+
+
+@blueprint.function_name("tasks_rotate_hook")
+@blueprint.route(route=_TASK_ROUTE + "/sourceTriggers/{trigger}/rotateHook", methods=["POST"])
+def tasks_rotate_hook(req: func.HttpRequest) -> func.HttpResponse:
+    """Give the hook of a source trigger a new secret; one made by hand keeps the old one as well."""
+
+    def use(call: RegistryCall, name: str) -> func.HttpResponse:
+        room, trigger = open_watching(call.services.shop), req.route_params["trigger"]
+        subscriber().rotate(hook_of_trigger(room, call.partition, name, trigger))
+        return reply(hook_to_paste(room, call.partition, name, trigger).json_object())
 
     return _on_task(req, Role.CONTRIBUTOR, use)
 
@@ -127,7 +143,12 @@ def _arm_triggers(call: RegistryCall, name: str) -> None:
     """Let triggers follow a change; a failure here is answered, so that the client repeats the change."""
     shop = call.services.shop
     arm(open_scheduler(shop), call.partition, name)
-    follow(open_watching(shop), call.partition, name)
+    if follow(open_watching(shop), call.partition, name):
+        subscriber().clear()
+
+
+def _hooks_of(call: RegistryCall, name: str) -> Callable[[TaskSpec], None]:
+    return partial(subscriber().prepare, call.partition, name)
 
 
 def _setting(call: RegistryCall) -> Setting:

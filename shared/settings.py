@@ -6,7 +6,7 @@ A missing or bad setting stops the start with one sentence that names it.
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -187,7 +187,7 @@ class Settings(BaseModel):
     git_poll_minutes: int = Field(default=5, alias="SLIPWAY_GIT_POLL_MINUTES", ge=0, le=1440)
     """Minutes between two looks at the branches that tasks watch, for pushes of which no delivery told; 0 for none."""
     git_hosts: Json[dict[str, GitHostName]] = Field(default_factory=dict, alias="SLIPWAY_GIT_HOSTS")
-    """Kinds of git hosts by name, or name and port, e.g. `{"git.corp.example": "Gitlab"}`, where the name does not tell."""
+    """Kinds of git hosts by name, or name and port, where that does not tell: `{"git.corp.example": "Gitlab"}`."""
     git_hooks: bool = Field(default=True, alias="SLIPWAY_GIT_HOOKS")
     """Whether hooks are made at git hosts with the tokens of tasks, and commit statuses set."""
     run_url: str = Field(default="", alias="SLIPWAY_RUN_URL")

@@ -151,6 +151,7 @@ def _claim(shop: Workshop, group: Group) -> Grant | None:
         finish(shop, run.registry, run.id, Ending(Status.ERROR, "its machine was removed from the agent pool"))
         raise Gone("This machine was removed from its agent pool.")
     _note_life(shop, run)
+    shop.on_progress(run)
     try:
         logins = read_logins(shop.vault, request.credentials)
     except InvalidRequest as error:

@@ -39,6 +39,8 @@ class Workshop:
     vault: Vault = field(default_factory=NoVault)
     on_end: Callable[[Run], None] = _nothing
     """Called, at least once, for each run that has ended, before it is closed; what it raises is repeated later."""
+    on_progress: Callable[[Run], None] = _nothing
+    """Called when a run has been queued, and when a builder has taken it; must raise nothing."""
 
     @property
     def tasks(self) -> TaskStore:

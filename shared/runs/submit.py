@@ -122,6 +122,7 @@ def _insert(shop: Workshop, registry: RegistrySettings, draft: _Draft, key: str)
             if known:
                 return known
             continue
+        shop.on_progress(run)
         return run
     raise Unavailable("No run id was free; too many runs are being queued at this moment.")
 

@@ -33,7 +33,7 @@ TABLES = (
     "layers",
 )
 CONTAINERS = ("sources", "logs", "requests", "results", "signing-keys")
-QUEUES = ("dispatch", "git-deliveries", "registry-events", "base-images", "provenance")
+QUEUES = ("dispatch", "git-deliveries", "git-statuses", "registry-events", "base-images", "provenance")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Storage:
     blobs: Blobs
     dispatch: Queue
     git_deliveries: Queue
+    git_statuses: Queue
     registry_events: Queue
     base_images: Queue
     provenance: Queue
@@ -94,6 +95,7 @@ def open_storage(settings: Settings) -> Storage:
         blobs=room,
         dispatch=_queue(queues, "dispatch"),
         git_deliveries=_queue(queues, "git-deliveries"),
+        git_statuses=_queue(queues, "git-statuses"),
         registry_events=_queue(queues, "registry-events"),
         base_images=_queue(queues, "base-images"),
         provenance=_queue(queues, "provenance"),

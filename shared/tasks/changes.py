@@ -1,6 +1,6 @@
 """What may be done to a task: make, change, delete, note what its images stand on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,9 +35,18 @@ class Setting:
         return known.changed(self.caller.name, self.caller.kind, self.now)
 
 
-def put_task(store: TaskStore, setting: Setting, name: str, body: object) -> Task:
-    """Make a task or replace it whole; when it was made stays. Raises InvalidRequest."""
+Check = Callable[[TaskSpec], None]
+"""Judges a task, its secrets included, before it is stored; what it raises is answered."""
+
+
+def _nothing(_spec: TaskSpec) -> None:
+    return
+
+
+def put_task(store: TaskStore, setting: Setting, name: str, body: object, check: Check = _nothing) -> Task:
+    """Make a task or replace it whole; when it was made stays. Raises InvalidRequest, and what `check` raises."""
     spec = _complete(setting, parse_task_name(name), parse_task(body))
+    check(spec)
 
     def put(known: Content | None) -> Content:
         if known is not None:
@@ -55,13 +64,14 @@ def put_task(store: TaskStore, setting: Setting, name: str, body: object) -> Tas
     return store.get(setting.registry.key, name)
 
 
-def patch_task(store: TaskStore, setting: Setting, name: str, body: object) -> Task:
-    """Change what is given and leave the rest. Raises NotFound or InvalidRequest."""
+def patch_task(store: TaskStore, setting: Setting, name: str, body: object, check: Check = _nothing) -> Task:
+    """Change what is given and leave the rest. Raises NotFound or InvalidRequest, and what `check` raises."""
 
     def patch(known: Content | None) -> Content:
         if known is None:
             raise NotFound(f"The task {name} does not exist.")
         spec = _complete(setting, known.task.name, parse_task(merge_task(known.full.json_object(), body)))
+        check(spec)
         return Content(known.task.changed_to(spec, setting.changed(known.task.system_data)), spec)
 
     store.change(setting.registry.key, name, patch)

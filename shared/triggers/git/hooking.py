@@ -85,6 +85,12 @@ def hook_of(room: Watching, registry: str, watch: Watched, kind: HostKind) -> Ho
     return found
 
 
+def hook_of_trigger(room: Watching, registry: str, task: str, trigger: str) -> Hook:
+    """Answer the hook of a trigger's repository at the trigger's kind of host. Raises as `hook_to_paste` does."""
+    watch = _trigger(room, registry, task, trigger)
+    return hook_of(room, registry, watch, watch.host)
+
+
 def hook_url(room: Watching, hook: Hook) -> str:
     """Answer where a hook's deliveries go."""
     return f"{room.shop.settings.public_url}/hooks/{hook.id}"

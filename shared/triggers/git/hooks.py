@@ -1,8 +1,8 @@
 """Hooks: the addresses at which git hosts deliver, each with secrets of its own.
 
-One row a hook, partition = its id. The secrets and the token of the host are sealed under the hook's id; there are two
-secrets while they are being rotated. A hook that nobody uses any more is `retired`: nothing is taken from it, and the row
-stays until the host has removed it too.
+One row a hook, partition = its id. The secrets and the token of the host are sealed under the hook's id; there are
+two secrets while they are being rotated. A hook that nobody uses any more is `retired`: nothing is taken from it, and
+the row stays until the host has removed it too.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Hooks at git hosts: made with the token of the first task that has one, removed after the last.
 
-What is done at a host is looked for first, by the address that is in no other hook, so every step can be repeated: after a
-crash, by the sweep, by a second task. A host that refuses for good refuses the task, as ACR Tasks does; one that is away,
-or that is a plain git server, leaves the task with looks alone, which `explain` tells.
+What is done at a host is looked for first, by the address that is in no other hook, so every step can be repeated:
+after a crash, by the sweep, by a second task. A host that refuses for good refuses the task, as ACR Tasks does; one
+that is away, or that is a plain git server, leaves the task with looks alone, which `explain` tells.
 """
 
 import logging
@@ -24,9 +24,7 @@ from shared.triggers.git.watching import Watching, follow
 
 _PATIENCE: Final = timedelta(days=7)
 """How long a host is asked to remove a hook."""
-_LOOKS_ALONE: Final = (
-    "The repository is looked at from time to time; pull requests and tags start nothing until there is a hook."
-)
+_LOOKS_ALONE: Final = "Its branches are looked at; pull requests and tags start nothing until there is a hook."
 _LOG = logging.getLogger(__name__)
 
 
@@ -38,7 +36,7 @@ class Subscriber:
     api: OpenApi
 
     def prepare(self, registry: str, task: str, spec: TaskSpec) -> None:
-        """Make the hooks that a task is about to need, before it is stored. Raises Refused where a host refuses for good.
+        """Make the hooks that a task is about to need, before it is stored. Raises Refused where a host refuses.
 
         What is made for a task that is then not stored is found unused by the sweep.
         """

@@ -32,11 +32,13 @@ def open_watching(shop: Workshop) -> Watching:
     return Watching(shop, WatchStore(shop.storage.watches), HookStore(shop.storage.hooks, shop.keys))
 
 
-def follow(room: Watching, registry: str, task: str) -> None:
+def follow(room: Watching, registry: str, task: str) -> bool:
     """Let watches be what a task says. Call it after every change of a task, its deletion included.
 
-    A hook that no task uses any more is removed. Raises Unavailable when the task never holds still.
+    A hook that no task uses any more is retired; answers whether there was one. Raises Unavailable when the task never
+    holds still.
     """
+    has_retired = False
     for _ in range(_ATTEMPTS):
         wanted = _wanted(room, registry, task)
         known = room.watches.of_task(registry, task)
@@ -44,11 +46,11 @@ def follow(room: Watching, registry: str, task: str) -> None:
             room.watches.add(registry, repository, task)
         for repository in known - (wanted or set()):
             room.watches.remove(registry, repository, task)
-            _remove_unused(room, registry, repository)
+            has_retired |= _remove_unused(room, registry, repository)
         if wanted is None and known:
             room.watches.forget_lines(registry, task)
         if _wanted(room, registry, task) == wanted:
-            return
+            return has_retired
     raise Unavailable(f"The triggers of task {task} are being changed by too many at once.")
 
 
@@ -57,13 +59,14 @@ def _wanted(room: Watching, registry: str, task: str) -> set[str] | None:
     return {one.repository for one in watched(found.properties, room.shop.settings.git_hosts)} if found else None
 
 
-def _remove_unused(room: Watching, registry: str, repository: str) -> None:
+def _remove_unused(room: Watching, registry: str, repository: str) -> bool:
     hooks = room.watches.hooks(registry, repository)
     if not hooks or room.watches.of_repository(registry, repository):
-        return
-    for row in hooks:
-        if room.watches.remove_hook(row):
-            room.hooks.retire(str(row.values["hook"]), room.shop.clock())
+        return False
+    removed = [row for row in hooks if room.watches.remove_hook(row)]
+    for row in removed:
+        room.hooks.retire(str(row.values["hook"]), room.shop.clock())
+    return bool(removed)
 
 
 def sweep_watches(room: Watching, registries: Iterable[str]) -> None:
