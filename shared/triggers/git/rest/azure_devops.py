@@ -55,7 +55,7 @@ class AzureDevOps:
         """Make the subscriptions that are missing."""
         known, ids = self._subscriptions(hook.url), self._ids()
         made = {
-            event: known.get(event) or str(self._hooks("POST", "", _subscription(event, ids, hook)).body["id"])
+            event: known.get(event) or self._hooks("POST", "", _subscription(event, ids, hook)).member("id")
             for event in EVENTS
         }
         return ",".join(made.values())
@@ -105,12 +105,17 @@ class AzureDevOps:
         answer = self.door.ask("GET", self._repository, **_API)
         if not answer.is_good or not isinstance(answer.body, dict) or answer.status == _SIGN_IN:
             raise self._refusal(answer, "Code (read)")
-        return {"projectId": str(answer.body["project"]["id"]), "repository": str(answer.body["id"])}
+        project = answer.body.get("project")
+        if not isinstance(project, dict) or "id" not in project:
+            raise self.door.refusal(answer, "what answers is not Azure DevOps")
+        return {"projectId": str(project["id"]), "repository": answer.member("id")}
 
     def _subscriptions(self, url: str) -> dict[str, str]:
         """Answer the ids of what delivers to an address, by kind of event."""
         answer = self._hooks("GET", "", publisherId="tfs", consumerId="webHooks")
-        return {str(one["eventType"]): str(one["id"]) for one in _listed(answer) if one["consumerInputs"]["url"] == url}
+        return {
+            str(one["eventType"]): str(one["id"]) for one in _listed(answer) if one["consumerInputs"].get("url") == url
+        }
 
     def _hooks(self, method: str, rest: str, body: object = None, **query: str) -> Answer:
         answer = self.door.ask(method, f"/_apis/hooks/subscriptions{rest}", body, **_API, **query)
@@ -130,8 +135,7 @@ class AzureDevOps:
 
 
 def _listed(answer: Answer) -> Iterator[dict[str, Any]]:
-    found = answer.body.get("value", []) if isinstance(answer.body, dict) else []
-    return (one for one in found if isinstance(one, dict) and "url" in one.get("consumerInputs", {}))
+    return (one for one in answer.listed("value") if isinstance(one.get("consumerInputs"), dict))
 
 
 def _subscription(event: str, ids: dict[str, str], hook: HookWanted) -> dict[str, Any]:

@@ -60,15 +60,14 @@ class BitbucketCloud:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
             answer = self._ask("GET", "/hooks", pagelen=str(_PAGE), page=str(page))
-            hooks = answer.body.get("values", []) if isinstance(answer.body, dict) else []
-            found = next((hook for hook in hooks if hook.get("url") == url), None)
-            if found or "next" not in answer.body:
+            found = next((hook for hook in answer.listed("values") if hook.get("url") == url), None)
+            if found or not isinstance(answer.body, dict) or "next" not in answer.body:
                 return str(found["uuid"]) if found else None
         return None
 
     def make_hook(self, hook: HookWanted) -> str:
         """Make a hook for pushes and pull requests."""
-        return str(self._ask("POST", "/hooks", _hook(hook)).body["uuid"])
+        return self._ask("POST", "/hooks", _hook(hook)).member("uuid")
 
     def renew_hook(self, remote: str, hook: HookWanted) -> None:
         """Give a hook another secret."""

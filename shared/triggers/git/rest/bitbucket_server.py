@@ -55,7 +55,7 @@ class BitbucketServer:
         for _ in range(_MOST_PAGES):
             answer = self._ask("GET", "/webhooks", limit=str(_PAGE), start=str(start))
             page = answer.body if isinstance(answer.body, dict) else {}
-            found = next((hook for hook in page.get("values", []) if hook.get("url") == url), None)
+            found = next((hook for hook in answer.listed("values") if hook.get("url") == url), None)
             if found or page.get("isLastPage", True):
                 return str(found["id"]) if found else None
             start = int(page["nextPageStart"])
@@ -63,7 +63,7 @@ class BitbucketServer:
 
     def make_hook(self, hook: HookWanted) -> str:
         """Make a hook for pushes and pull requests."""
-        return str(self._ask("POST", "/webhooks", _hook(hook)).body["id"])
+        return self._ask("POST", "/webhooks", _hook(hook)).member("id")
 
     def renew_hook(self, remote: str, hook: HookWanted) -> None:
         """Give a hook another secret."""

@@ -32,6 +32,17 @@ class Answer:
         """Whether the host did what it was asked."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
+    def member(self, name: str) -> str:
+        """Return a member that the body must have. Raises NoApi."""
+        if not isinstance(self.body, dict) or not isinstance(self.body.get(name), str | int):
+            raise NoApi("What answers is not the API of a git host that is known here.")
+        return str(self.body[name])
+
+    def listed(self, name: str = "") -> list[dict[str, Any]]:
+        """Return the objects in the body, or in a list that is a member of it."""
+        found = self.body.get(name) if name and isinstance(self.body, dict) else self.body
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
     @property
     def words(self) -> str:
         """What the host says of a refusal, in one line."""

@@ -1,6 +1,7 @@
 """Gitea and Forgejo. Source: their API description (`/api/v1`) of repository hooks and statuses."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -46,15 +47,15 @@ class Gitea:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
             answer = self._ask("GET", "/hooks", limit=str(_PAGE), page=str(page))
-            hooks = answer.body if isinstance(answer.body, list) else []
-            found = next((hook for hook in hooks if hook.get("config", {}).get("url") == url), None)
+            hooks = answer.listed()
+            found = next((hook for hook in hooks if _address(hook) == url), None)
             if found or not hooks:
                 return str(found["id"]) if found else None
         return None
 
     def make_hook(self, hook: HookWanted) -> str:
         """Make a hook for pushes and pull requests."""
-        return str(self._ask("POST", "/hooks", {"type": "gitea", **_hook(hook)}).body["id"])
+        return self._ask("POST", "/hooks", {"type": "gitea", **_hook(hook)}).member("id")
 
     def renew_hook(self, remote: str, hook: HookWanted) -> None:
         """Give a hook another secret."""
@@ -96,6 +97,12 @@ class Gitea:
             why = f"there is no repository {self.owner}/{self.name}, or the token may not see it"
             return self.door.refusal(answer, why)
         return self.door.refusal(answer)
+
+
+def _address(hook: Mapping[str, Any]) -> str:
+    """Return where a hook of the host's list delivers to."""
+    config = hook.get("config")
+    return str(config.get("url", "")) if isinstance(config, dict) else ""
 
 
 def _hook(hook: HookWanted) -> dict[str, Any]:

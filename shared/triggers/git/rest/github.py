@@ -1,11 +1,13 @@
 """GitHub and GitHub Enterprise Server. Source: GitHub's REST API description of repository webhooks and statuses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from shared.triggers.git.rest.door import Answer, Door, segment
 from shared.triggers.git.rest.model import CommitStatus, HookWanted, NoApi, Refused, State
@@ -24,6 +26,15 @@ _STATES: Final = {
 _PAGE: Final = 100
 _MOST_PAGES: Final = 5
 _MOST_SENT: Final = 50
+
+
+class _Delivery(BaseModel):
+    """One attempt to deliver, as GitHub lists it."""
+
+    id: int
+    guid: str
+    delivered_at: datetime
+    status_code: int = 0
 
 
 def door(client: httpx.Client, host: str, token: str) -> Door:
@@ -53,8 +64,8 @@ class GitHub:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
             answer = self._hooks("GET", query={"per_page": str(_PAGE), "page": str(page)})
-            hooks = answer.body if isinstance(answer.body, list) else []
-            found = next((hook for hook in hooks if hook.get("config", {}).get("url") == url), None)
+            hooks = answer.listed()
+            found = next((hook for hook in hooks if _address(hook) == url), None)
             if found or len(hooks) < _PAGE:
                 return str(found["id"]) if found else None
         return None
@@ -62,7 +73,7 @@ class GitHub:
     def make_hook(self, hook: HookWanted) -> str:
         """Make a hook for pushes and pull requests."""
         body = {"name": "web", "active": True, "events": list(EVENTS), "config": _config(hook)}
-        return str(self._hooks("POST", body=body).body["id"])
+        return self._hooks("POST", body=body).member("id")
 
     def renew_hook(self, remote: str, hook: HookWanted) -> None:
         """Give a hook another secret."""
@@ -91,13 +102,17 @@ class GitHub:
         answer = self._hooks("GET", f"/{segment(remote)}/deliveries", query={"per_page": str(_PAGE)})
         arrived: set[str] = set()
         failed: dict[str, int] = {}
-        for one in answer.body if isinstance(answer.body, list) else []:
-            if datetime.fromisoformat(one["delivered_at"]) < since:
+        for one in answer.listed():
+            try:
+                found = _Delivery.model_validate(one)
+            except ValidationError:
                 continue
-            if HTTPStatus.OK <= int(one["status_code"]) < HTTPStatus.MULTIPLE_CHOICES:
-                arrived.add(one["guid"])
+            if found.delivered_at < since:
+                continue
+            if HTTPStatus.OK <= found.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                arrived.add(found.guid)
             else:
-                failed.setdefault(one["guid"], int(one["id"]))
+                failed.setdefault(found.guid, found.id)
         again = [number for guid, number in failed.items() if guid not in arrived][:_MOST_SENT]
         for number in again:
             self._hooks("POST", f"/{segment(remote)}/deliveries/{number}/attempts")
@@ -125,6 +140,12 @@ class GitHub:
             answer,
             f"the repository {self.owner}/{self.name} does not exist, or the token's owner is not its administrator",
         )
+
+
+def _address(hook: Mapping[str, Any]) -> str:
+    """Return where a hook of the host's list delivers to."""
+    config = hook.get("config")
+    return str(config.get("url", "")) if isinstance(config, dict) else ""
 
 
 def _config(hook: HookWanted) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class GitLab:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
             answer = self._ask("GET", "/hooks", "api", per_page=str(_PAGE), page=str(page))
-            hooks = answer.body if isinstance(answer.body, list) else []
+            hooks = answer.listed()
             found = next((hook for hook in hooks if hook.get("url") == url), None)
             if found or len(hooks) < _PAGE:
                 return str(found["id"]) if found else None
@@ -51,7 +51,7 @@ class GitLab:
 
     def make_hook(self, hook: HookWanted) -> str:
         """Make a hook for pushes and merge requests."""
-        return str(self._ask("POST", "/hooks", "api", _hook(hook)).body["id"])
+        return self._ask("POST", "/hooks", "api", _hook(hook)).member("id")
 
     def renew_hook(self, remote: str, hook: HookWanted) -> None:
         """Give a hook another secret."""
@@ -81,9 +81,7 @@ class GitLab:
         sent = 0
         for kind in ("server_failure", "client_failure"):
             answer = self.door.ask("GET", events, status=kind, per_page=str(_PAGE))
-            if not answer.is_good or not isinstance(answer.body, list):
-                continue
-            for one in answer.body:
+            for one in answer.listed() if answer.is_good else []:
                 if sent < _MOST_SENT and _moment(one) >= since:
                     again = self.door.ask("POST", f"{events}/{segment(str(one['id']))}/resend")
                     sent += again.is_good

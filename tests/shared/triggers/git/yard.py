@@ -12,7 +12,7 @@ from shared.errors import SlipwayError
 from shared.runs.context import Workshop
 from shared.runs.model import Run
 from shared.settings import RegistrySettings
-from shared.tasks.changes import Setting, put_task
+from shared.tasks.changes import Check, Setting, put_task
 from shared.triggers.decisions import Decision, DecisionStore
 from shared.triggers.git.events import (
     BRANCHES,
@@ -92,12 +92,15 @@ class Yard:
     def hook(self) -> Hook:
         return Hook("0" * 32, self.partition, HostKind.GITHUB, URL, ("s",))
 
-    def put(self, name: str = "vessel", step: Mapping[str, Any] | None = None, **trigger: Any) -> None:
+    def put(
+        self, name: str = "vessel", step: Mapping[str, Any] | None = None, check: Check | None = None, **trigger: Any
+    ) -> None:
+        token = trigger.pop("token", "hunter2-pat")
         repository = {
             "sourceControlType": "Github",
             "repositoryUrl": trigger.pop("url", URL),
             "branch": trigger.pop("branch", "main"),
-            "sourceControlAuthProperties": {"tokenType": "PAT", "token": "hunter2-pat"},
+            "sourceControlAuthProperties": {"tokenType": "PAT", "token": token} if token else None,
         }
         properties = trigger.pop("properties", {})
         source = {
@@ -120,7 +123,7 @@ class Yard:
         setting = Setting(
             parse_registry_id(self.registry.id), "local", "tenant", Caller("me", "User", frozenset()), self.now[0]
         )
-        put_task(self.shop.tasks, setting, name, body)
+        put_task(self.shop.tasks, setting, name, body, check or (lambda _: None))
         follow(self.watching, self.partition, name)
 
     def delete(self, name: str = "vessel") -> None:
