@@ -97,21 +97,22 @@ def _pull_request(told: Told, word: str) -> Event:
     if number is None:
         return Ignored(reason="The pull request has no number.")
     fork, repository = request["forkSource"], _repository(request["repository"])
+    is_fork = not fork.is_null
     last = request["lastMergeSourceCommit"]
     return PullRequest(
         action=_action(told, request, word),
         told=word,
         number=number,
         repository=repository,
-        source=_repository(fork["repository"]) if fork else repository,
+        source=_repository(fork["repository"]) if is_fork else repository,
         base_ref=branch_ref(request["targetRefName"].text),
         base_commit=request["lastMergeTargetCommit"]["commitId"].text,
         head_ref=branch_ref(request["sourceRefName"].text),
         head_commit=last["commitId"].text,
         # A fork's branch is at home in another repository; the merge ref is here for every pull request.
-        fetch_ref="" if fork else branch_ref(request["sourceRefName"].text),
+        fetch_ref="" if is_fork else branch_ref(request["sourceRefName"].text),
         merge_ref=f"refs/pull/{number}/merge",
-        is_fork=bool(fork),
+        is_fork=is_fork,
         is_draft=request["isDraft"].flag or False,
         asks_to_skip=asks_to_skip(last["comment"].message),
         actor=_actor(request["createdBy"]),

@@ -144,7 +144,7 @@ def _is_fork(source: Told, target: Told) -> bool:
 def _repository(told: Told) -> Repository:
     name = told["full_name"].text
     page = told["links"]["html"]["href"].text
-    address = page or (f"https://bitbucket.org/{name}" if name else "")
+    address = f"https://bitbucket.org/{name}" if name else page
     return Repository(
         id=told["uuid"].text,
         name=name,

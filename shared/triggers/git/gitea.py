@@ -21,12 +21,11 @@ class Gitea:
     """Deliveries of Gitea, Forgejo and Gogs."""
 
     def verify(self, headers: Headers, body: bytes, secrets: Sequence[str]) -> Verification:
-        """Judge the signature, which stands under several names with one value."""
-        signature = first(
-            header(headers, "x-hub-signature-256"),
-            *(header(headers, f"x-{name}-signature") for name in _NAMES),
-        )
-        return by_sha256(signature, body, secrets)
+        """Judge the signature, which stands under several names with one value: every one that is there must hold."""
+        names = ("x-hub-signature-256", *(f"x-{name}-signature" for name in _NAMES))
+        told = [signature for name in names if (signature := header(headers, name))] or [""]
+        verifications = [by_sha256(signature, body, secrets) for signature in told]
+        return next((one for one in verifications if not one), verifications[0])
 
     def parse(self, headers: Headers, body: bytes) -> Delivery:
         """Read push, create, delete and pull_request."""

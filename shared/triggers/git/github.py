@@ -165,7 +165,7 @@ def _pull_request(told: Told) -> Event:
     number = request["number"].number or told["number"].number
     if not request or number is None:
         return Ignored(reason="The pull request has no number.")
-    head, base = request["head"], request["base"]
+    head, base = _side(request, "head"), _side(request, "base")
     repository = read_repository(base["repo"] or told["repository"])
     head_commit = first(head["sha"].text, told["after"].text)
     return PullRequest(
@@ -186,6 +186,12 @@ def _pull_request(told: Told) -> Event:
         asks_to_skip=asks_to_skip(head["commit"]["message"].message),
         actor=_actor(told),
     )
+
+
+def _side(request: Told, name: str) -> Told:
+    """Answer one side of a pull request; Gogs writes `head_branch` and `head_repo`, as early versions of Gitea did."""
+    flat = {"ref": request[f"{name}_branch"].value, "repo": request[f"{name}_repo"].value}
+    return request[name] or Told(flat)
 
 
 def _action(told: Told, word: str, *, is_merged: bool) -> PullRequestAction:

@@ -17,10 +17,10 @@ _SIGNING_TOKEN_PREFIX = "whsec_"  # noqa: S105 - marks a signing token, is none
 
 
 def by_sha256(signature: str | None, body: bytes, secrets: Sequence[str]) -> Verification:
-    """Judge an HMAC-SHA256 of the body in hexadecimal digits, with or without `sha256=` before it."""
+    """Judge an HMAC-SHA256 of the body in small hexadecimal digits, with or without `sha256=` before it."""
     if not signature:
         return Verification("there is no signature")
-    given = signature.strip().removeprefix(_SHA256_PREFIX).lower()
+    given = signature.removeprefix(_SHA256_PREFIX)
     return _first_equal(given, secrets, lambda secret: hmac.new(_bytes(secret), body, hashlib.sha256).hexdigest())
 
 
@@ -37,10 +37,11 @@ def by_basic(authorization: str | None, secrets: Sequence[str]) -> Verification:
     if scheme.lower() != "basic":
         return Verification("there is no basic authentication")
     try:
-        _, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+        decoded = base64.b64decode(encoded, validate=True)
+        _, colon, password = decoded.decode().partition(":")
     except (binascii.Error, ValueError):
         return Verification("the basic authentication is malformed")
-    if not colon:
+    if not colon or base64.b64encode(decoded).decode() != encoded:
         return Verification("the basic authentication is malformed")
     return by_token(password, secrets)
 

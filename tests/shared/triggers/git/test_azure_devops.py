@@ -99,6 +99,8 @@ def test_a_fork_is_named() -> None:
     fork = {"name": "refs/heads/topic", "repository": azure_repository(id="x", remoteUrl="https://y/_git/fork")}
     found = pull_request(azure_pull_request(forkSource=fork, isDraft=True))
     assert (found.is_fork, found.is_draft, found.source.clone_url) == (True, True, "https://y/_git/fork")
+    assert pull_request(azure_pull_request(forkSource={})).is_fork
+    assert not pull_request(azure_pull_request(forkSource=None)).is_fork
     assert (found.fetch_ref, found.merge_ref) == ("", "refs/pull/21/merge")
 
 

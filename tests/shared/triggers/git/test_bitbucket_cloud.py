@@ -43,6 +43,13 @@ def test_a_push() -> None:
     assert found.paths is None
 
 
+def test_the_clone_address_follows_from_the_full_name() -> None:
+    repository = cloud_repository() | {"links": {"html": {"href": "https://api.bitbucket.org/yard/hull"}}}
+    found = CLOUD.parse({"X-Event-Key": "repo:push"}, encoded(cloud_push() | {"repository": repository})).events[0]
+    assert isinstance(found, Push)
+    assert found.repository.clone_url == "https://bitbucket.org/yard/boat.git"
+
+
 def test_each_change_of_a_push_counts() -> None:
     created = cloud_change(old=None, new=cloud_side("v1", TIP, "tag"), created=True)
     closed = cloud_change(old=cloud_side("topic/a", OLD), new=None, closed=True)

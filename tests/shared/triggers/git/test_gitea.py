@@ -64,6 +64,33 @@ def test_a_pull_request_that_moved() -> None:
     assert (found.fetch_ref, found.merge_ref) == ("refs/pull/12/head", "")
 
 
+@pytest.mark.parametrize(("head", "is_fork"), [(77, False), (78, True)])
+def test_a_pull_request_with_its_sides_written_flat(head: int, *, is_fork: bool) -> None:
+    flat = {
+        "number": 12,
+        "merged": False,
+        "head_branch": "topic",
+        "head_repo": github_repository(id=head),
+        "base_branch": "main",
+        "base_repo": github_repository(),
+    }
+    body = {"action": "opened", "number": 12, "pull_request": flat, "repository": github_repository()}
+    found = GITEA.parse({"X-Gogs-Event": "pull_request"}, encoded(body)).events[0]
+    assert isinstance(found, PullRequest)
+    assert (found.number, found.action) == (12, PullRequestAction.OPENED)
+    assert (found.head_branch, found.base_branch, found.head_commit) == ("topic", "main", "")
+    assert (found.repository.name, found.source.name, found.is_fork) == ("yard/boat", "yard/boat", is_fork)
+
+
+def test_every_signature_that_is_there_must_hold() -> None:
+    request = signed(HostKind.GITEA, "push", gitea_push())
+    signature = request.headers["X-Gitea-Signature"]
+    both = {"X-Gitea-Signature": signature, "X-Hub-Signature-256": f"sha256={signature}"}
+    assert GITEA.verify(both, request.body, [SECRET])
+    for name in both:
+        assert not GITEA.verify(both | {name: "0" * 64}, request.body, [SECRET])
+
+
 @pytest.mark.parametrize("header", ["X-Gitea-Signature", "X-Forgejo-Signature", "X-Gogs-Signature"])
 def test_each_name_of_the_signature_holds(header: str) -> None:
     request = signed(HostKind.GITEA, "push", gitea_push())

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,12 @@ def name(request: Request) -> str:
 
 def verify(request: Request, *secrets: str, body: bytes | None = None) -> bool:
     return bool(git_host(request.host).verify(request.headers, request.body if body is None else body, secrets))
+
+
+def with_a_bit_altered(text: str) -> Iterator[str]:
+    for place, letter in enumerate(text):
+        for bit in range(7):
+            yield f"{text[:place]}{chr(ord(letter) ^ (1 << bit))}{text[place + 1 :]}"
 
 
 def test_the_vector_of_githubs_documentation() -> None:
@@ -68,14 +75,20 @@ def test_every_altered_byte_is_refused(request_: Request) -> None:
 
 
 @pytest.mark.parametrize("request_", _SIGNING, ids=name)
-def test_every_altered_digit_of_a_signature_is_refused(request_: Request) -> None:
+def test_every_altered_bit_of_a_signature_is_refused(request_: Request) -> None:
     header = next(key for key in request_.headers if "Signature" in key)
     signature = request_.headers[header]
-    for place in range(len(signature) - 64, len(signature)):
-        digit = "0" if signature[place] != "0" else "1"
-        altered = f"{signature[:place]}{digit}{signature[place + 1 :]}"
-        assert not git_host(request_.host).verify({header: altered}, request_.body, [SECRET])
+    for altered in with_a_bit_altered(signature):
+        assert not git_host(request_.host).verify({header: altered}, request_.body, [SECRET]), altered
+    for place in range(len(signature)):
         assert not git_host(request_.host).verify({header: signature[:place]}, request_.body, [SECRET])
+
+
+@given(request=st.sampled_from(_SIGNING), place=st.integers(0), byte=st.integers(0, 255))
+def test_any_altered_byte_of_a_body_is_refused(request: Request, place: int, byte: int) -> None:
+    altered = bytearray(request.body)
+    altered[place % len(altered)] = byte
+    assert verify(request, SECRET, body=bytes(altered)) is (altered == request.body)
 
 
 @pytest.mark.parametrize("request_", _SIGNING, ids=name)
@@ -111,6 +124,14 @@ def test_gitlab_signs_id_time_and_body() -> None:
     assert verification.signed_at.timestamp() == 1790000000
     for altered in ({"webhook-id": "id-2"}, {"webhook-timestamp": "1790000001"}, {"webhook-signature": "v1,x"}):
         assert not gitlab.verify(headers | altered, _BODY, [secret])
+    for name in ("webhook-id", "webhook-timestamp"):
+        for altered_text in with_a_bit_altered(headers[name]):
+            assert not gitlab.verify(headers | {name: altered_text}, _BODY, [secret]), altered_text
+    signature = headers["webhook-signature"].partition(" ")[2]
+    for altered_text in with_a_bit_altered(signature):
+        assert not gitlab.verify(headers | {"webhook-signature": altered_text}, _BODY, [secret]), altered_text
+    for place in range(len(_BODY)):
+        assert not gitlab.verify(headers, _BODY[:place] + b"\xff" + _BODY[place + 1 :], [secret])
     assert not gitlab.verify(headers, _BODY + b" ", [secret])
     assert not gitlab.verify(headers | {"webhook-id": ""}, _BODY, [secret])
 
@@ -122,6 +143,9 @@ def test_a_wrong_signature_is_not_made_good_by_a_token() -> None:
 
 def test_basic_authentication_is_read_strictly() -> None:
     azure = git_host(HostKind.AZURE_DEVOPS)
-    assert azure.verify({"authorization": basic("a:b")}, b"", ["a:b"])
+    authorization = basic("a:b")
+    assert azure.verify({"authorization": authorization}, b"", ["a:b"])
+    for altered in with_a_bit_altered(authorization[-4:]):
+        assert not azure.verify({"authorization": authorization[:-4] + altered}, b"", ["a:b"]), altered
     for authorization in ("Basic", "Basic !!!", "Bearer x", base64.b64encode(b"x").decode(), "Basic eA=="):
         assert not azure.verify({"authorization": authorization}, b"", ["x", ""])
