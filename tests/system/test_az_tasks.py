@@ -223,7 +223,7 @@ def test_agent_pools(stack: "Stack") -> None:
     created = pool("create", "-n", "testpool", "--count", "1", "--tier", "S2")
     assert created.code == 0, created.err
     assert (created.json()["provisioningState"], created.json()["tier"]) == ("Succeeded", "S2")
-    assert [one["name"] for one in pool("list").json()] == ["testpool"]
+    assert "testpool" in [one["name"] for one in pool("list").json()]
     assert pool("show", "-n", "testpool", "--queue-count").json()["count"] == 0
     assert pool("update", "-n", "testpool", "--count", "0").json()["count"] == 0
     said = stack.az(
