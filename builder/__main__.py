@@ -70,7 +70,7 @@ def _engine(paths: Paths, bundle: Path, executor: Path | None, http: httpx.Async
     if executor is None:
         return MobyEngine(paths.private, paths.images, bundle, Sandbox(paths))
     process.hide_memory()
-    return KanikoEngine(executor, paths.private, bundle, http)
+    return KanikoEngine(executor, paths.private, paths.shared, bundle, http)
 
 
 def _start() -> int:

@@ -2,7 +2,8 @@
 
     SlipwayError
     ├── StepFailed         a step did not succeed; the run is Failed and the message says why
-    │   └── NeedsFull      it cannot on a confined builder, but could on a full one
+    │   ├── NeedsFull      it cannot on a confined builder, but could on a full one
+    │   └── NeedsSteps     it can in a group that has a container for each step
     ├── ContextRefused     the context cannot be had or may not be unpacked
     ├── EngineUnavailable  the engine cannot run in this container group; the run ends in Error
     ├── Dismissed          the app has no use for this builder any more: exit quietly
@@ -12,6 +13,7 @@ None of them ever carries a token or a signed address.
 """
 
 from shared.errors import SlipwayError
+from shared.grant import StepContainer
 
 
 class StepFailed(SlipwayError):
@@ -20,6 +22,14 @@ class StepFailed(SlipwayError):
 
 class NeedsFull(StepFailed):
     """The engine at hand cannot do what was asked, and nothing has been done yet. The message says what, and why."""
+
+
+class NeedsSteps(StepFailed):
+    """The group has no containers for the steps of the task, and nothing has been done yet."""
+
+    def __init__(self, steps: tuple[StepContainer, ...]) -> None:
+        super().__init__("the steps of the task need containers beside the builder's, and this group was made without")
+        self.steps = steps
 
 
 class ContextRefused(SlipwayError):

@@ -15,7 +15,7 @@ from builder.contexts.source import Context
 from builder.control import RunLink
 from builder.engine.protocol import Engine
 from builder.environment import Paths
-from builder.faults import ContextRefused, Fenced, NeedsFull, StepFailed, reason
+from builder.faults import ContextRefused, Fenced, NeedsFull, NeedsSteps, StepFailed, reason
 from builder.log import RunLog
 from builder.report import tell
 from builder.shop import Made, Shop
@@ -160,6 +160,9 @@ class _Execution:
     def _failed(self, fault: StepFailed) -> Report:
         """Tell of a failure, or give the run back where another builder can do what this one cannot."""
         error = f"{_FAILED}{reason(fault)}"
+        if isinstance(fault, NeedsSteps):
+            self._log.line("The run goes on in a container group that has a container for each step.")
+            return self._report(Outcome.FAILED, error, said=True).model_copy(update={"steps": fault.steps})
         if not isinstance(fault, NeedsFull):
             return self._report(Outcome.FAILED, error, said=True)
         if not self._grant.may_hand_over:

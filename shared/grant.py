@@ -165,6 +165,13 @@ class LayerCache(Message):
     is_writable: bool
 
 
+class StepContainer(Message):
+    """A container that waits for one step of a task, beside its builder's: the step's id, and the image it runs."""
+
+    step: str = Field(max_length=255)
+    image: str = Field(max_length=1024)
+
+
 class Grant(Message):
     """All that a builder is given for one run."""
 
@@ -183,6 +190,8 @@ class Grant(Message):
     limits: Limits = Limits()
     image_aliases: dict[str, str] = Field(default_factory=dict)
     """Image aliases of task files that this deployment adds to the built-in ones or sets anew."""
+    steps: tuple[StepContainer, ...] = ()
+    """What waits beside the builder in its group, in the order of the containers."""
     may_hand_over: bool = False
     """Whether a builder that cannot do what is asked may report `needs_full`: the run is then given to another."""
     cache: LayerCache | None = None
@@ -300,5 +309,7 @@ class Report(Message):
     dependencies: tuple[ImageDependency, ...] = ()
     platforms: tuple[Platform, ...] = Field(default=(), max_length=32)
     """What the images were built for, where that is not the run's one platform."""
+    steps: tuple[StepContainer, ...] = Field(default=(), max_length=50)
+    """Nothing was done: the run needs a group with these containers, which cannot be added to one that runs."""
     needs_full: bool = False
     """Nothing was done: the run needs a full builder. Where none can be had it ends as the rest says."""

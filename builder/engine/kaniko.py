@@ -6,6 +6,7 @@ https://github.com/osscontainertools/kaniko (README, `cmd/executor`).
 """
 
 import asyncio
+import contextlib
 import platform as machine_facts
 import re
 import shutil
@@ -17,10 +18,11 @@ import httpx
 
 from builder import process
 from builder.bases import session
+from builder.engine.beside import BesideContainers
 from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.oci_layout import Layout, read_layout
-from builder.engine.protocol import Containers, ImageBuild, Kind, Write
+from builder.engine.protocol import ImageBuild, Kind, Write
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed, reason
 from shared.errors import SlipwayError
 from shared.grant import Platform, RegistryLogin
@@ -62,25 +64,26 @@ _REASON: Final = 500
 class KanikoEngine:
     """Builds with kaniko into an OCI layout, and pushes from there with a login that is asked for right before.
 
-    `private` is a directory below `/kaniko` that outlives builds; `bundle` the certificate authorities that kaniko
-    trusts. One build at a time: each has the whole root file system.
+    `private` is a directory below `/kaniko` that outlives builds, `shared` what the containers of the group share;
+    `bundle` the certificate authorities that kaniko trusts. One build at a time: each has the whole root file system.
     """
 
     kind = Kind.CONFINED
 
-    def __init__(self, executor: Path, private: Path, bundle: Path, http: httpx.AsyncClient) -> None:
+    def __init__(self, executor: Path, private: Path, shared: Path, bundle: Path, http: httpx.AsyncClient) -> None:
         self._executor = executor
         self._private = private
         self._bundle = bundle
         self._http = http
+        self._containers = BesideContainers(shared, self)
         self._one = asyncio.Lock()
         self._made: dict[Reference, Layout] = {}
         self._machine = _ARCHITECTURES.get(machine_facts.machine(), machine_facts.machine())
 
     @property
-    def containers(self) -> Containers:
-        """Refuse: there is no daemon here that could run a container."""
-        raise EngineUnavailable("this builder runs no containers of its own")
+    def containers(self) -> BesideContainers:
+        """What runs steps: the containers beside us in the group."""
+        return self._containers
 
     async def start(self) -> None:
         """Look whether the executor is there."""
@@ -144,7 +147,9 @@ class KanikoEngine:
         raise StepFailed("a confined builder keeps no layers")
 
     async def stop(self) -> None:
-        """Forget what was built; a build that runs ends with the call that waits for it."""
+        """Let the containers beside us go; a build that runs ends with the call that waits for it."""
+        with contextlib.suppress(SlipwayError, OSError):
+            await self._containers.close()
         self._made.clear()
 
     async def _upload(

@@ -55,6 +55,15 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A container of our own group that waits for a step, and what its image runs unless it is told otherwise."""
+
+    step: str
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """Where the steps of a task work.
 
@@ -66,6 +75,9 @@ class Workspace:
     volume: str
     home: Path
     images: tuple[str, ...] = ()
+    platform: Platform = field(default_factory=Platform)
+    beside: tuple[Beside, ...] = ()
+    """The containers that wait for steps, where an engine can start none itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,13 @@ security profile and have no daemon.
 
 from collections.abc import Iterator
 
+from builder.engine.beside import arguments_of
 from builder.engine.protocol import Kind
+from builder.engine.text_builds import unknown_flags
 from shared.language import BuildStep, CmdStep, Plan
 
+_MOST_STEPS = 50
+"""Containers of a group beside the builder's; Azure allows sixty together."""
 _WAY_OUT = "it needs an agent pool whose builders have an engine of their own (kind `full`)"
 
 
@@ -21,11 +25,15 @@ def unsupported(plan: Plan, kind: Kind) -> str | None:
 
 
 def _reasons(plan: Plan) -> Iterator[str]:
+    if sum(isinstance(step, CmdStep) for step in plan.steps) > _MOST_STEPS:
+        yield f"a task of more than {_MOST_STEPS} cmd steps"
     built = {tag for step in plan.steps if isinstance(step, BuildStep) for tag in step.command.tags}
     for network in plan.networks:
         if not network.is_default or network.ipv6 or network.driver not in {"", "bridge"}:
             yield f"the network {network.name}"
     for step in plan.steps:
+        if isinstance(step, BuildStep):
+            yield from (f"step {step.id}: the flag {flag}" for flag in unknown_flags(step))
         if not isinstance(step, CmdStep):
             continue
         name = f"step {step.id}: "
@@ -37,5 +45,8 @@ def _reasons(plan: Plan) -> Iterator[str]:
             "the isolation that it names": step.isolation not in {"", "default"},
             "a docker command": step.image == "docker",
             f"the image {step.image}, which this run builds,": step.image in built,
+            "a share of the processors": bool(step.cpus),
+            "a volume": bool(step.volume_mounts),
+            "a flag of docker run before its image": arguments_of(step.cmd) is None,
         }
         yield from (name + what for what, so in given.items() if so)

@@ -18,6 +18,7 @@ from builder.faults import NeedsFull, StepFailed, reason
 from builder.publish import image as image_of
 from builder.shop import Made, Shop
 from builder.steps import say_dependencies
+from builder.tasks.beside import containers_of
 from builder.tasks.builds import platforms_of
 from builder.tasks.loading import load_task
 from builder.tasks.repositories import calls_docker, named, named_in_dockerfiles
@@ -46,9 +47,10 @@ async def run_task(shop: Shop, context: Context) -> Made:
     plan = (await load_task(shop, context, volume)).plan
     if why := unsupported(plan, shop.engine.kind):
         raise NeedsFull(why)
+    beside = await containers_of(shop, plan)
     room = Room(shop, plan, context, named(plan, shop.registry))
     with _said(room, "failed to set up the workspace"):
-        await room.containers.open(Workspace(context.root, volume, shop.home, plan.images))
+        await room.containers.open(Workspace(context.root, volume, shop.home, plan.images, shop.grant.platform, beside))
     try:
         await _networks(room)
         async with _home(room):

@@ -14,7 +14,7 @@ seat, and nothing in Azure.
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.access.builder_tokens import Bearer, BuilderTokens, TokenUse
@@ -23,7 +23,7 @@ from shared.container_groups.ration import Ration, RationedGroups, Rest
 from shared.container_groups.service import Groups, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import Conflict, NotFound, PreconditionFailed, SlipwayError, Throttled
-from shared.grant import Platform, Registration, Reuse
+from shared.grant import Platform, Registration, RegistryLogin, Reuse, StepContainer
 from shared.settings import BuilderKind, RegistrySettings
 from shared.storage import Change, Delete, Insert, Row, Table
 from shared.storage.tables import Scalar
@@ -123,6 +123,10 @@ class Wanted:
     agent_pool: str = ""
     kind: BuilderKind = BuilderKind.FULL
     seats: int = 0
+    steps: tuple[StepContainer, ...] = ()
+    """The containers that it has beside the builder's."""
+    logins: tuple[RegistryLogin, ...] = field(default=(), repr=False)
+    """Those that pull their images."""
 
     @property
     def columns(self) -> Mapping[str, Scalar]:
@@ -362,7 +366,9 @@ class GroupPool:
         token = self._tokens.sign(TokenUse.GROUP, bearer, created, _TOKEN_LIFE)
         first, *others = wanted.regions
         try:
-            self._groups.start(GroupRequest(name, first, token, tuple(others), wanted.kind))
+            self._groups.start(
+                GroupRequest(name, first, token, tuple(others), wanted.kind, wanted.steps, wanted.logins)
+            )
         except (Conflict, Throttled):
             self._forget(registry.name.lower(), name)
             raise

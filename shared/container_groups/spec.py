@@ -4,12 +4,22 @@ Source: the Microsoft.ContainerInstance API. `privileged` exists in its Confiden
 means Azure's default one, which attests no software.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from shared.grant import RegistryLogin, StepContainer
 from shared.settings import BuilderKind, Settings
 
 CONTAINER = "builder"
+SHARED, WORKSPACE, HOME = "shared", "workspace", "home"
+"""Volumes that the builder and its steps share."""
+_BUILDER_HOME = "/kaniko/slipway"
+_IN_STEPS = {SHARED: "/slipway", WORKSPACE: "/workspace", HOME: "/acb/home"}
+_TOOLS = "cp /kaniko/bin/busybox /kaniko/agent/builder/image/step.sh /slipway/"
+_STEP_CPU, _STEP_MEMORY = 0.1, 0.2
+"""What is set aside for a step; it may use all that its group has."""
+_BY_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a user, and no secret
+"""The user by which Azure Container Registry takes a token for a password."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,10 @@ class GroupRequest:
     others: tuple[str, ...] = ()
     """Regions to try after that, while it has no room."""
     kind: BuilderKind = BuilderKind.FULL
+    steps: tuple[StepContainer, ...] = ()
+    """Steps that a confined builder runs in containers of the group, one each."""
+    logins: tuple[RegistryLogin, ...] = field(default=(), repr=False)
+    """Logins by which their images are pulled."""
 
 
 def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dict[str, Any]:
@@ -38,16 +52,20 @@ def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dic
     container: dict[str, Any] = {"image": image, "environmentVariables": environment, "resources": resources}
     if request.kind is BuilderKind.FULL:
         container["securityContext"] = {"privileged": True}
+    steps = [_step(index, step, settings) for index, step in enumerate(request.steps)]
+    if steps:
+        container["volumeMounts"] = [{"name": name, "mountPath": f"{_BUILDER_HOME}/{name}"} for name in _IN_STEPS]
     return {
         "location": request.location,
         "tags": {"slipway": "builder"},
         "properties": {
             "osType": "Linux",
             "restartPolicy": "Never",
-            "containers": [{"name": CONTAINER, "properties": container}],
+            "containers": [{"name": CONTAINER, "properties": container}, *steps],
         }
+        | (_shared_with_steps(image) if steps else {})
         | _sku(request.kind)
-        | _image_pull(image, settings)
+        | _image_pull(image, settings, request.logins)
         | _placement(request.kind, settings),
     } | _identity(settings)
 
@@ -62,11 +80,46 @@ def _sku(kind: BuilderKind) -> dict[str, Any]:
     return {"sku": "Confidential", "confidentialComputeProperties": {"ccePolicy": ""}}
 
 
-def _image_pull(image: str, settings: Settings) -> dict[str, Any]:
-    if settings.builder_image_identity is None:
-        return {}
-    server = image.partition("/")[0]
-    return {"imageRegistryCredentials": [{"server": server, "identity": settings.builder_image_identity}]}
+def _step(index: int, step: StepContainer, settings: Settings) -> dict[str, Any]:
+    """Answer the container that waits for a step. What it is to run is told by the builder, when it comes to it."""
+    most = {"cpu": settings.builder_cpu, "memoryInGB": settings.builder_memory}
+    properties = {
+        "image": step.image,
+        "command": ["/slipway/busybox", "sh", "/slipway/step.sh", f"/slipway/steps/{index}"],
+        "resources": {"requests": {"cpu": _STEP_CPU, "memoryInGB": _STEP_MEMORY}, "limits": most},
+        "volumeMounts": [{"name": name, "mountPath": path} for name, path in _IN_STEPS.items()],
+    }
+    return {"name": f"step-{index}", "properties": properties}
+
+
+def _shared_with_steps(image: str) -> dict[str, Any]:
+    """Answer the volumes, and the container that puts the steps' tools there before any image of theirs starts."""
+    tools = {
+        "image": image,
+        "command": ["/kaniko/bin/busybox", "sh", "-c", f"/kaniko/bin/busybox {_TOOLS}"],
+        "volumeMounts": [{"name": SHARED, "mountPath": _IN_STEPS[SHARED]}],
+    }
+    return {
+        "volumes": [{"name": name, "emptyDir": {}} for name in _IN_STEPS],
+        "initContainers": [{"name": "tools", "properties": tools}],
+    }
+
+
+def _image_pull(image: str, settings: Settings, logins: tuple[RegistryLogin, ...]) -> dict[str, Any]:
+    credentials = [_credential(login) for login in logins if login.token or login.username]
+    if settings.builder_image_identity is not None:
+        server = image.partition("/")[0]
+        own = {"server": server, "identity": settings.builder_image_identity}
+        credentials = [own, *(one for one in credentials if one["server"] != server)]
+    return {"imageRegistryCredentials": credentials} if credentials else {}
+
+
+def _credential(login: RegistryLogin) -> dict[str, Any]:
+    return {
+        "server": login.registry,
+        "username": login.username or _BY_TOKEN,
+        "password": login.password or login.token or "",
+    }
 
 
 def _placement(kind: BuilderKind, settings: Settings) -> dict[str, Any]:

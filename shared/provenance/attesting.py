@@ -26,7 +26,7 @@ from shared.provenance.envelope import ENVELOPE_TYPE, STATEMENT_TYPE, Statement,
 from shared.provenance.slsa import PREDICATE_TYPE, Origin, provenance
 from shared.runs.context import Workshop
 from shared.runs.model import Run
-from shared.runs.submit import open_request
+from shared.runs.sealed import open_request
 
 KEYS_CONTAINER: Final = "signing-keys"
 RUN_ANNOTATION: Final = "dev.slipway.run"

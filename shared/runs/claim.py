@@ -42,8 +42,9 @@ from shared.runs.logs import log_size, writing_url
 from shared.runs.model import Run, Status
 from shared.runs.results import result_url
 from shared.runs.reuse import is_old, may_go_on
+from shared.runs.sealed import open_request
 from shared.runs.sources import source
-from shared.runs.submit import open_request, run_variables
+from shared.runs.submit import run_variables
 
 _TOKEN_MARGIN = timedelta(hours=1)
 _LOG = logging.getLogger(__name__)
@@ -192,6 +193,7 @@ def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[Reg
         variables=run_variables(shop.registry(run.registry), run),
         logins=logins,
         cache=layer_cache(shop, run),
+        steps=run.steps,
         may_hand_over=may_hand_over(shop.settings, run),
         timeout_seconds=run.timeout_seconds,
         allowed_hosts=shop.settings.allowed_hosts,

@@ -19,7 +19,9 @@ from shared.runs.line import is_news
 from shared.runs.logs import say
 from shared.runs.model import Run, Status
 from shared.runs.pool_line import share, suits
+from shared.runs.step_logins import step_logins
 from shared.runs.store import FRONT, Active
+from shared.settings import BuilderKind
 
 MAX_ATTEMPTS = 3
 _MOST_TOLD = 50
@@ -170,6 +172,8 @@ def _group(shop: Workshop, run: Run) -> tuple[str, int]:
     kind = needed_kind(run)
 
     def fits(group: Group) -> bool:
+        if run.steps and not run.needs_full:
+            return False  # its group has containers that no group has that was made before
         return group.can(kind) and suits(group, run.platform, is_untrusted=run.is_untrusted)
 
     warm = shop.pool.assign_idle(run.registry, run.id, run.lane, fits)
@@ -181,6 +185,8 @@ def _group(shop: Workshop, run: Run) -> tuple[str, int]:
     regions = regions[turned:] + regions[:turned]
     pool = shop.agent_pools.usable(run.registry, run.lane) if run.lane else None
     wanted = Wanted(regions, run.lane, started_kind(shop.settings, run.lane, kind), pool.count if pool else 0)
+    if run.steps:
+        wanted = replace(wanted, kind=BuilderKind.CONFINED, steps=run.steps, logins=step_logins(shop, run))
     return shop.pool.start_for(registry, run.id, attempt, wanted), attempt
 
 

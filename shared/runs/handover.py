@@ -1,8 +1,9 @@
-"""The end of one builder's part: the run ends as it tells, or is handed over to a full builder.
+"""The end of one builder's part: the run ends as it tells, or is handed over to another one.
 
 What a run needs is often known to its builder alone, which has the Dockerfile or the task file. A confined builder
 that finds, before it has done anything, that it cannot do it, reports that; the run is queued again, keeps its place,
-and its next group is a full one. The state moves first: what is left undone then is found by the reconciler.
+and its next group is a full one. One that reads a task with `cmd` steps asks the same way for a group with a container
+for each. The state moves first: what is left undone then is found by the reconciler.
 """
 
 import logging
@@ -22,7 +23,9 @@ _LOG = logging.getLogger(__name__)
 def conclude(shop: Workshop, run: Run, told: Report) -> Run:
     """Do what the report of a run's present builder says. A report of an older epoch changes nothing."""
     if told.needs_full and may_hand_over(shop.settings, run):
-        return _hand_over(shop, run, told.epoch)
+        return _hand_over(shop, run, told.epoch, needs_full=True, steps=())
+    if told.steps and not run.steps:
+        return _hand_over(shop, run, told.epoch, steps=told.steps)
     return finish(shop, run.registry, run.id, ending(told), epoch=told.epoch)
 
 
@@ -32,11 +35,11 @@ def ending(told: Report) -> Ending:
     return Ending(Status(told.outcome.value), told.error, told.images, images, told.platforms)
 
 
-def _hand_over(shop: Workshop, run: Run, epoch: int) -> Run:
+def _hand_over(shop: Workshop, run: Run, epoch: int, **needs: object) -> Run:
     def again(current: Run) -> Run | None:
         if current.status is not Status.RUNNING or current.epoch != epoch:
             return None
-        return current.moved(Status.QUEUED, shop.clock(), group=None, needs_full=True)
+        return current.moved(Status.QUEUED, shop.clock(), group=None, **needs)
 
     queued = shop.store.change(run.registry, run.id, again)
     if queued is None:
@@ -48,5 +51,5 @@ def _hand_over(shop: Workshop, run: Run, epoch: int) -> Run:
         if active is not None:
             start(shop, queued, active)
     except SlipwayError:
-        _LOG.exception("run %s waits for the reconciler to give it a full builder", run.id)
+        _LOG.exception("run %s waits for the reconciler to give it another builder", run.id)
     return queued

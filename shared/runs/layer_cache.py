@@ -6,7 +6,8 @@ from shared.grant import LayerCache
 from shared.images.targets import target
 from shared.runs.context import Workshop
 from shared.runs.model import Run
-from shared.runs.submit import open_request, run_variables
+from shared.runs.sealed import open_request
+from shared.runs.submit import run_variables
 
 _OWN = "{repository}"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from shared.arm.wire import BaseImage
-from shared.grant import Image, Outcome, Platform
+from shared.grant import Image, Outcome, Platform, StepContainer
 from shared.runs.causes import MANUAL, Cause
 
 
@@ -89,6 +89,8 @@ class Run(BaseModel):
     """Claims so far; what a builder sends with an older epoch is refused."""
     needs_full: bool = False
     """Whether a confined builder has found that it cannot do what is asked."""
+    steps: tuple[StepContainer, ...] = ()
+    """Containers that its group needs beside the builder's, once a builder has read the task."""
     output_images: tuple[Image, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
     """What the output images stand on, pinned to digests."""

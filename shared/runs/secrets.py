@@ -8,7 +8,7 @@ from shared.errors import Forbidden, InvalidRequest
 from shared.grant import SecretsRequest, SecretValues
 from shared.runs.claim import own_run
 from shared.runs.context import Workshop
-from shared.runs.submit import open_request
+from shared.runs.sealed import open_request
 
 AT_ONCE = 5
 SECONDS = 120.0

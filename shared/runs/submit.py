@@ -5,13 +5,12 @@ answer into an error: az sends a request again on 500, 503 and 504.
 """
 
 import hashlib
-import json
 import logging
 import secrets
 from dataclasses import dataclass
 
 from shared.access.callers import Caller
-from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, QuickRunRequest, parse_run_request
+from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, QuickRunRequest
 from shared.errors import Conflict, InvalidRequest, LanguageError, SlipwayError, Unavailable
 from shared.grant import Platform, RunVariables
 from shared.images.targets import target
@@ -21,6 +20,7 @@ from shared.runs.dispatch import announce, dispatch, tell_of_crowd
 from shared.runs.ids import run_id
 from shared.runs.logs import create_log, delete_log
 from shared.runs.model import ANY_REPOSITORY, Requester, Run
+from shared.runs.sealed import seal_request
 from shared.runs.sources import check_location
 from shared.settings import RegistrySettings
 
@@ -195,15 +195,3 @@ def run_variables(registry: RegistrySettings, run: Run) -> RunVariables:
         repository=(source and source.repository_url) or "",
         triggered_by="" if run.cause.is_manual else run.cause.kind.value,
     )
-
-
-def seal_request(shop: Workshop, run: Run, request: QuickRunRequest) -> None:
-    """Keep the request, secret build arguments included, until a builder claims the run."""
-    name = f"{run.registry}/{run.id}"
-    shop.storage.blobs.put("requests", name, shop.keys.seal(request.model_dump_json(by_alias=True).encode(), name))
-
-
-def open_request(shop: Workshop, run: Run) -> QuickRunRequest:
-    """Read the request that made a run."""
-    name = f"{run.registry}/{run.id}"
-    return parse_run_request(json.loads(shop.keys.open(shop.storage.blobs.read("requests", name), name)))

@@ -75,7 +75,7 @@ class Bench:
         (self.context / "hello").write_text("hello\n")
         (root / "ca.pem").touch()
         self._http = httpx.AsyncClient(transport=httpx.MockTransport(self._read))
-        self.engine = KanikoEngine(executor, self.private, root / "ca.pem", self._http)
+        self.engine = KanikoEngine(executor, self.private, root / "shared", root / "ca.pem", self._http)
 
     async def _read(self, request: httpx.Request) -> httpx.Response:
         await request.aread()

@@ -14,6 +14,10 @@ REFUSED = {
     "steps:\n - {cmd: x, isolation: hyperv}\n": "the isolation that it names",
     "steps:\n - cmd: docker ps\n": "a docker command",
     "steps:\n - {cmd: x, network: host}\n": "a network of its own",
+    "steps:\n - {cmd: x, cpus: '1'}\n": "a share of the processors",
+    "steps:\n - cmd: -e A=1 x\n": "a flag of docker run before its image",
+    "steps:\n - build: --secret id=a -t b .\n": "the flag --secret",
+    "steps:\n - build: --build-context a=b -t b .\n": "the flag --build-context",
     "networks:\n - {name: n1}\nsteps:\n - {cmd: x}\n": "the network n1",
     "steps:\n - build: -t app:1 .\n - cmd: app:1\n": "the image app:1, which this run builds,",
 }
@@ -34,5 +38,5 @@ def test_what_is_refused(text: str) -> None:
 
 
 def test_what_runs_everywhere() -> None:
-    text = "steps:\n - build: -t a .\n - push: [a]\n - {cmd: x, detach: true, retries: 2, expose: ['80'], cpus: '1'}\n"
+    text = "steps:\n - build: -t a .\n - push: [a]\n - {cmd: x, detach: true, retries: 2, expose: ['80']}\n"
     assert unsupported(plan(text), Kind.CONFINED) is None

@@ -423,7 +423,7 @@ def test_what_a_confined_builder_cannot_run_is_refused_at_once(world: World, und
     world.engine.kind = Kind.CONFINED
     run(world, "steps:\n - {id: p, cmd: x, privileged: true}\n")
     (line,) = undated(world.text)
-    assert line.startswith("step p: a privileged container cannot run on a confined builder: ")
+    assert line.startswith("failed during run, err: step p: a privileged container cannot run on a confined builder: ")
     assert "needs an agent pool" in line
     assert world.engine.containers.events == []
 

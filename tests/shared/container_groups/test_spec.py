@@ -1,12 +1,15 @@
 """Container groups as they are sent to Azure, held against its published model."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builder.environment import confined
 from devstack.container_groups.schema import check_container_group
 from shared.container_groups.spec import GroupRequest, group_spec
+from shared.grant import RegistryLogin, StepContainer
 from shared.settings import BuilderKind, Settings
 
 SUBNET = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/builders"
@@ -89,3 +92,57 @@ def test_the_token_is_in_a_secure_value_alone() -> None:
     assert [one for one in variables if "secret-token" in str(one)] == [
         {"name": "SLIPWAY_GROUP_TOKEN", "secureValue": "secret-token"}
     ]
+
+
+STEPS = (StepContainer(step="server", image="busybox"), StepContainer(step="Test_2", image="reg.azurecr.io/tests:1"))
+LOGINS = (RegistryLogin(registry="reg.azurecr.io", token="pull-token"),)
+
+
+def with_steps() -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "public_url": "https://slipway.example",
+        "builder_image": "img.azurecr.io/builder:1",
+        "builder_image_identity": "/id",
+        "confined_image": "img.azurecr.io/confined:1",
+    }
+    asked = replace(REQUEST, kind=BuilderKind.CONFINED, steps=STEPS, logins=LOGINS)
+    return group_spec(asked, Settings.model_construct(**values), "")
+
+
+def test_steps_are_containers_beside_the_builder_that_share_its_directories() -> None:
+    sent = with_steps()
+    check_container_group(sent)
+    properties = sent["properties"]
+    builder, *steps = properties["containers"]
+    assert [step["name"] for step in steps] == ["step-0", "step-1"]
+    assert steps[1]["properties"] == {
+        "image": "reg.azurecr.io/tests:1",
+        "command": ["/slipway/busybox", "sh", "/slipway/step.sh", "/slipway/steps/1"],
+        "resources": {
+            "requests": {"cpu": 0.1, "memoryInGB": 0.2},
+            "limits": {"cpu": 2.0, "memoryInGB": 4.0},
+        },
+        "volumeMounts": [
+            {"name": "shared", "mountPath": "/slipway"},
+            {"name": "workspace", "mountPath": "/workspace"},
+            {"name": "home", "mountPath": "/acb/home"},
+        ],
+    }
+    paths = confined(Path("/kaniko/executor"))
+    mounted = {mount["name"]: mount["mountPath"] for mount in builder["properties"]["volumeMounts"]}
+    assert mounted == {"shared": str(paths.shared), "workspace": str(paths.workspace), "home": str(paths.home)}
+    assert [volume["emptyDir"] for volume in properties["volumes"]] == [{}] * 3
+    (tools,) = properties["initContainers"]
+    assert tools["properties"]["image"] == "img.azurecr.io/confined:1"
+
+
+def test_the_images_of_steps_are_pulled_with_logins_that_no_answer_shows() -> None:
+    assert with_steps()["properties"]["imageRegistryCredentials"] == [
+        {"server": "img.azurecr.io", "identity": "/id"},
+        {
+            "server": "reg.azurecr.io",
+            "username": "00000000-0000-0000-0000-000000000000",
+            "password": "pull-token",
+        },
+    ]
+    assert "pull-token" not in repr(replace(REQUEST, logins=LOGINS))

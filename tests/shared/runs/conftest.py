@@ -44,6 +44,7 @@ class Groups:
     fault: SlipwayError | None = None
     places: list[str] = field(default_factory=list)
     kinds: list[BuilderKind] = field(default_factory=list)
+    requests: list[GroupRequest] = field(default_factory=list)
 
     def start(self, request: GroupRequest) -> None:
         if self.fault:
@@ -51,6 +52,7 @@ class Groups:
         self.started.append(request.name)
         self.places.append(request.location)
         self.kinds.append(request.kind)
+        self.requests.append(request)
         self.running.setdefault(request.name, GroupState.RUNNING)
 
     def state(self, name: str) -> GroupState:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.errors import Unavailable
-from shared.grant import Grant, Outcome
+from shared.grant import Grant, Outcome, StepContainer
 from shared.runs.claim import Superseded, heartbeat, report
 from shared.runs.kinds import started_kind
 from shared.runs.model import Run, Status
@@ -105,6 +105,34 @@ def test_a_report_that_got_lost_is_read_from_the_result(hands: "Hands") -> None:
     hands.later(seconds=30)
     reconcile(hands.shop, hands.partition)
     assert hands.get(run).needs_full
+
+
+STEPS = (
+    StepContainer(step="a", image="busybox"),
+    StepContainer(step="b", image="{registry}/team/tests:1"),
+)
+
+
+@pytest.mark.slow
+def test_a_task_with_steps_gets_a_group_with_a_container_for_each(hands: "Hands") -> None:
+    allow(hands, BuilderKind.CONFINED)
+    own = hands.registry.login_server
+    steps = tuple(one.model_copy(update={"image": one.image.format(registry=own)}) for one in STEPS)
+    run = hands.submit("k1")
+    first = hands.claim(run)
+    told = hands.report(first, Outcome.FAILED, error="why").model_copy(update={"steps": steps})
+    report(hands.shop, hands.bearer(first), told)
+
+    again, asked = hands.get(run), hands.groups.requests[-1]
+    assert (again.status, again.needs_full, again.attempt) == (Status.STARTED, False, 2)
+    assert (asked.kind, asked.steps) == (BuilderKind.CONFINED, steps)
+    assert [(login.registry, login.token) for login in asked.logins] == [(own, "team/tests|")]
+    second = hands.claim(run)
+    assert (second.epoch, second.steps) == (2, steps)
+
+    told = hands.report(second, Outcome.FAILED, error="why").model_copy(update={"steps": steps})
+    report(hands.shop, hands.bearer(second), told)
+    assert hands.get(run).status is Status.FAILED, "a group that has them is not asked for again"
 
 
 def test_pools_and_known_needs_get_full_groups_where_they_are_allowed() -> None:

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import Forbidden, Throttled
 from shared.runs import of_tasks
 from shared.runs.causes import CauseKind
-from shared.runs.submit import open_request
+from shared.runs.sealed import open_request
 from shared.triggers.decisions import Verdict
 from shared.triggers.git import starting
 from tests.shared.triggers.git.yard import URL, commit, push

@@ -8,8 +8,9 @@ from shared.errors import Forbidden, Throttled
 from shared.grant import LoginRequest, SecretsRequest
 from shared.runs.claim import login
 from shared.runs.model import Run, Status
+from shared.runs.sealed import open_request
 from shared.runs.secrets import read_secrets
-from shared.runs.submit import open_request, run_variables
+from shared.runs.submit import run_variables
 from shared.triggers.decisions import DecisionStore, Verdict
 from shared.triggers.explain import explain_run
 from shared.triggers.git import starting
