@@ -8,6 +8,7 @@ from typing import Final
 from builder.bases import built_in_frontend, own_repositories, pinned, session, without_syntax
 from builder.contexts.tree import read_text
 from builder.log import RunLog
+from builder.lone_bases import misfits, standings
 from builder.shop import Shop
 from builder.unbuildable import check_buildable
 from shared.dockerfile import Bases, Dockerfile, merged, parse, resolve
@@ -63,7 +64,11 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
         use = LayersUse(repository=subject.layers.repository, tag=subject.layers.tag or "") if subject.layers else None
         request = LoginRequest(pull=pull, push=subject.publishes, layers=use)
         logins = (*logins, await shop.login(request, quiet=quiet))
-    found = await pinned(shop.http, session(logins), dockerfile, bases, subject.platforms[0])
+    registries = session(logins)
+    found = await pinned(shop.http, registries, dockerfile, bases, subject.platforms[0])
+    standing = standings(dockerfile, arguments, subject.target, subject.platforms)
+    for why in await misfits(shop.http, registries, standing, found.digests):
+        shop.log.line(f"WARNING: {why}")
     return Scanned(
         text=_for_engine(dockerfile, found.text, shop.log),
         ignore=read_text(subject.root, f"{subject.path}.dockerignore", _DOCKERFILE_LIMIT),

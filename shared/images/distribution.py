@@ -14,13 +14,14 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from shared.errors import InvalidRequest, LanguageError, NotFound, Unavailable
 from shared.grant import Platform
 from shared.images.exchange import Exchange, Request, Response, Sink, join_url
 from shared.images.manifests import ACCEPTED, INDEX_TYPES, Descriptor, Head, Manifest
 from shared.images.places import expect, repository_url, scope, subject
+from shared.images.platforms import normalise
 from shared.images.references import Reference, check_digest
 from shared.images.session import Session
 
@@ -43,6 +44,12 @@ class Resolved:
 
 class _Tags(BaseModel):
     tags: tuple[str, ...] | None = None
+
+
+class _Config(BaseModel):
+    os: str = Field(min_length=1)
+    architecture: str = Field(min_length=1)
+    variant: str | None = None
 
 
 def head(session: Session, reference: Reference) -> Exchange[Head]:
@@ -88,6 +95,19 @@ def resolve(session: Session, reference: Reference, platform: Platform) -> Excha
         offered = ", ".join(sorted({str(entry.platform) for entry in index.entries if entry.platform}))
         raise NotFound(f"{subject(reference)} has no image for {platform}; it has {offered or 'none at all'}.")
     return Resolved(reference, found.digest, _checked(entry.digest, reference))
+
+
+def platform_of(session: Session, reference: Reference) -> Exchange[Platform | None]:
+    """Return what a single image says it is for; None for an index, and where nothing is said."""
+    manifest = yield from get(session, reference)
+    if manifest.is_index or manifest.config is None:
+        return None
+    digest = _checked(manifest.config.digest, reference)
+    try:
+        said = _Config.model_validate_json((yield from blob(session, reference, digest, MANIFEST_LIMIT)))
+    except ValidationError:
+        return None
+    return normalise(said.os, said.architecture, said.variant)
 
 
 def tags(session: Session, reference: Reference) -> Exchange[tuple[str, ...]]:

@@ -149,7 +149,7 @@ def test_archive(stack: "Stack", context: Path) -> None:
     [
         (("-t", "Upper:v1"), "lower-case"),
         (("-t", "x:v1", "--timeout", "299"), "300"),
-        (("-t", "x:v1", "--platform", "windows"), "Windows"),
+        (("-t", "x:v1", "--platform", "windows/arm64"), "Windows"),
     ],
 )
 def test_a_request_that_cannot_work_is_refused(

@@ -121,6 +121,10 @@ def test_an_image_of_windows_is_built_without_run_alone(stack: "Stack", context:
     said = stack.build(context, "-t", "platforms/windows:v2", "--platform", "windows/amd64")
     assert said.code == 1
     assert "Dockerfile line 4: RUN for windows/amd64 needs a Windows builder" in said.out
+    (context / "Dockerfile").write_text(f"FROM {stack.login_server}/base/busybox:1.35\nCOPY Dockerfile /\n")
+    said = stack.build(context, "-t", "platforms/windows:v2", "--platform", "windows")
+    assert said.code == 1
+    assert "line 1: an image for windows/amd64 cannot stand on" in said.out
     (context / "Dockerfile").write_text("FROM scratch\nRUN --mount=type=ssh true\n")
     said = stack.build(context, "-t", "platforms/ssh:v1")
     assert said.code == 1

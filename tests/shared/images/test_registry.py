@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from functools import cache
 
 import httpx
@@ -94,6 +95,29 @@ def test_an_image_outside_an_index_is_taken_as_it_is(open_registry: LocalRegistr
     name = reference(open_registry, "single:v1")
     resolved = run(distribution.resolve(session_of(open_registry), name, Platform()))
     assert resolved.digest == resolved.platform_digest == pushed
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"os": "linux", "architecture": "arm64", "variant": "v8"}, Platform(architecture="arm64")),
+        ({"os": "windows", "architecture": "amd64", "os.version": "10.0"}, Platform(os="windows")),
+        ({"os": "", "architecture": ""}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_an_image_says_what_it_is_for(open_registry: LocalRegistry, config: object, expected: Platform | None) -> None:
+    blob = open_registry.push_blob("said", json.dumps(config).encode())
+    open_registry.push("said", "v1", config=blob)
+    name = reference(open_registry, "said:v1")
+    assert run(distribution.platform_of(session_of(open_registry), name)) == expected
+
+
+def test_an_index_says_nothing_of_the_kind(open_registry: LocalRegistry) -> None:
+    open_registry.push_index("said", "index", "linux/arm64")
+    name = reference(open_registry, "said:index")
+    assert run(distribution.platform_of(session_of(open_registry), name)) is None
 
 
 @pytest.mark.parametrize("missing", ["nothing:v1", "head/image:absent"])
