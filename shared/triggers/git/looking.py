@@ -142,9 +142,9 @@ def _compare(lookout: Lookout, subject: Subject, branch: _Branch, read: _Between
     commit, line = branch.commit, branch.line
     if line.owed is None:
         is_silent = notes_only or bool(subject.watch.trigger.actors)
-        missed = _Missed() if is_silent else _missed(subject, branch, read)
+        missed = _Missed() if is_silent or subject.watch.supersedes else _missed(branch, read)
         request = subject.request("look", line.name, line.commit, commit, line.request)
-        moved = seen(line, commit, request, missed.commits)
+        moved = seen(line, commit, request, missed.between, missed.lost)
         if moved is None:
             return
         if is_silent:
@@ -166,26 +166,35 @@ def _compare(lookout: Lookout, subject: Subject, branch: _Branch, read: _Between
 class _Missed:
     """Commits before the newest one that get a run, oldest first, and why others do not."""
 
-    commits: tuple[str, ...] = ()
+    between: tuple[str, ...] = ()
+    """From where the branch was to where it is."""
+    lost: tuple[str, ...] = ()
+    """From the gaps between deliveries."""
     reason: str = ""
 
 
-def _missed(subject: Subject, branch: _Branch, read: _Between) -> _Missed:
-    """Answer what lies between where a branch was and where it is; nothing where only the newest commit matters."""
-    line, commit = branch.line, branch.commit
-    if not line.commit or commit in {line.commit, *line.strays} or subject.watch.supersedes:
-        return _Missed()
-    try:
-        between = read(commit, line.commit)
-    except SlipwayError as fault:
-        return _Missed(reason=f"Only the newest commit gets a run: those before it could not be read. {fault.message}")
-    if between is None:
-        return _Missed(reason="Only the newest commit gets a run: it does not continue what the branch was before.")
-    left = len(between) - MOST_EARLIER
-    if left <= 0:
-        return _Missed(between)
-    reason = f"{left} older commits get no run: one look makes runs of the newest {MOST_EARLIER + 1} at most."
-    return _Missed(between[left:], reason)
+def _missed(branch: _Branch, read: _Between) -> _Missed:
+    """Answer what no delivery told of: in the line's gaps, and since where it was."""
+    line, commit, reasons = branch.line, branch.commit, list[str]()
+
+    def tell(older: str, newer: str) -> tuple[str, ...]:
+        try:
+            found = read(newer, older)
+        except SlipwayError as fault:
+            reasons.append(f"Only the newest commit gets a run: those before it could not be read. {fault.message}")
+            return ()
+        if found is None and newer not in line.strays:
+            reasons.append("Only the newest commit gets a run: it does not continue what the branch was before.")
+        return found or ()
+
+    lost = tuple(one for older, newer in line.gaps for one in (*tell(older, newer), newer))
+    between = tell(line.commit, commit) if line.commit not in {"", commit} else ()
+    left = len(lost) + len(between) - MOST_EARLIER
+    if left > 0:
+        most = MOST_EARLIER + 1
+        reasons.append(f"{left} older commits get no run: one look makes runs of the newest {most} at most.")
+        lost, between = lost[left:], between[max(0, left - len(lost)) :]
+    return _Missed(between, lost, " ".join(reasons))
 
 
 def _pay(lookout: Lookout, subject: Subject, line: Line, owed: Owed) -> None:

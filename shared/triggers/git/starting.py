@@ -141,10 +141,16 @@ class Starter:
             decision = matching.decide(subject.watch.trigger, event, last_started(line, request))
             if decision.verdict is matching.Verdict.NOTHING and not _is_watched(subject, event):
                 return line, decision, Step.NOTHING
-            moved, step = told(line, event, decision, request)
+            moved, step = told(line, event, decision, request, is_looked_at=self._is_looked_at(subject))
             if moved == line or self._watches.write(subject.registry, subject.task.key, moved, row):
                 return moved, decision, step
         raise Unavailable(f"The branch {name} of task {subject.task.name} is being changed by too many at once.")
+
+    def _is_looked_at(self, subject: Subject) -> bool:
+        """Whether a look makes the runs of what lies in a gap."""
+        return bool(self._shop.settings.git_poll_minutes) and not (
+            subject.watch.supersedes or subject.watch.trigger.actors
+        )
 
     def make(self, subject: Subject, line: Line, wanted: Wanted, *, supersedes: bool) -> None:
         """Make a run and record why; with `supersedes` the line's runs that still wait are ended. Repeating is fine."""

@@ -66,6 +66,54 @@ def test_a_no_moves_the_line_too() -> None:
     assert seen(line, commit(2), "look") is None
 
 
+def test_what_lies_between_two_deliveries_is_for_the_next_look() -> None:
+    line, _ = hear(LINE, 0, 1)
+    line, step = hear(line, 3, 5)
+    assert (step, line.commit, line.gaps) == (Step.RUN, commit(5), ((commit(1), commit(3)),))
+    line, step = hear(line, 5, 6)
+    looked = seen(line, commit(6), "look", lost=(commit(2), commit(3)))
+    assert looked is not None
+    assert looked.owed is not None
+    assert (*looked.owed.earlier, looked.owed.commit) == (commit(2), commit(3))
+    assert (looked.commit, looked.gaps, looked.request) == (commit(6), (), "5-6")
+    for before, after in ((1, 2), (2, 3)):
+        looked, step = hear(looked, before, after)
+        assert step is Step.HAS_RUN
+    assert seen(looked, commit(6), "look again") is None
+
+
+@pytest.mark.parametrize("order", list(permutations([(1, 2), (2, 3), (3, 4)])))
+def test_late_deliveries_close_a_gap_in_whatever_order(order: tuple[tuple[int, int], ...]) -> None:
+    line, _ = hear(LINE, 0, 1)
+    line, _ = hear(line, 4, 5)
+    for before, after in order:
+        line, step = hear(line, before, after)
+        assert (step, line.commit) == (Step.LATE_RUN, commit(5))
+    assert set(line.strays) == {commit(2), commit(3), commit(4)}
+    looked = seen(line, commit(5), "look", lost=(commit(2), commit(3), commit(4)))
+    assert looked is None or looked.owed is None
+
+
+def test_a_look_at_a_commit_that_has_its_run_finds_those_before_it() -> None:
+    line, _ = hear(LINE, 0, 1)
+    line, _ = hear(line, 3, 4)
+    line, step = hear(line, 6, 7)
+    assert (step, line.commit) == (Step.LATE_RUN, commit(4))
+    looked = seen(line, commit(7), "look", between=(commit(5), commit(6)), lost=(commit(2), commit(3)))
+    assert looked is not None
+    assert looked.owed is not None
+    due = (*looked.owed.earlier, looked.owed.commit)
+    assert (looked.commit, due) == (commit(7), tuple(map(commit, (2, 3, 5, 6))))
+
+
+@pytest.mark.parametrize(("event", "is_looked_at"), [("tag", True), ("branch", False)])
+def test_without_looks_no_gap_is_kept(event: str, *, is_looked_at: bool) -> None:
+    ref = {"ref": "refs/tags/v1"} if event == "tag" else {}
+    line, _ = hear(LINE, 0, 1)
+    moved, step = told(line, push(3, 4, **ref), START, "3-4", is_looked_at=is_looked_at)
+    assert (step, moved.commit, moved.gaps) == (Step.RUN, commit(4), ())
+
+
 def test_what_is_remembered_is_bounded() -> None:
     line = LINE
     for number in range(100):

@@ -248,3 +248,37 @@ def test_a_crash_between_missed_commits_is_made_good(yard: "Yard", monkeypatch: 
     assert yard.built == [2]
     yard.look()
     assert sorted(yard.built) == [2, 3, 4]
+
+
+def test_what_was_lost_between_two_deliveries_is_built_by_the_next_look(yard: "Yard") -> None:
+    yard.put()
+    yard.put("newest", supersedes=True)
+    yard.point(1)
+    yard.look()
+    yard.hear(push(4, 5))
+    yard.hear(push(5, 6))
+    yard.point(6)
+    yard.history[4, 1] = (2, 3)
+    yard.look()
+    yard.look()
+
+    def built(task: str) -> list[int]:
+        causes = (run.cause.source_trigger for run in yard.runs if run.task == task)
+        return sorted(int(cause.commit_id or "", 16) for cause in causes if cause)
+
+    assert (built("vessel"), built("newest")) == ([2, 3, 4, 5, 6], [5, 6])
+    for before in (1, 2, 3):
+        yard.hear(push(before, before + 1))
+    assert built("vessel") == [2, 3, 4, 5, 6]
+
+
+def test_a_gap_whose_history_is_gone_costs_only_what_cannot_be_known(yard: "Yard") -> None:
+    yard.put()
+    yard.point(1)
+    yard.look()
+    yard.hear(push(3, 4))
+    yard.point(4)
+    yard.history[3, 1] = None
+    yard.look()
+    assert sorted(yard.built) == [3, 4]
+    assert any("does not continue" in one.reason for one in yard.decisions())
