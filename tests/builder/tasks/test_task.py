@@ -1,6 +1,7 @@
 """Whole tasks against a scripted engine: order, outcome and the exact text of the log."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,9 @@ import httpx
 import pytest
 
 from builder.contexts.source import Context
-from builder.engine.protocol import Kind
+from builder.engine.protocol import Beside, Kind
 from builder.engine.scripted import Act
-from shared.grant import EncodedTask, FileTask, NamedValue, Outcome, RegistryLogin, Source, Work
+from shared.grant import EncodedTask, FileTask, NamedValue, Outcome, RegistryLogin, Source, StepContainer, Work
 
 REGISTRY = "localreg.example:7455"
 DIGEST = "sha256:" + "d" * 64
@@ -490,3 +491,52 @@ def test_a_deployment_has_its_own_image_aliases(world: World) -> None:
     commands = [one.command for one in world.engine.containers.ran]
     assert commands[0] == "mirror.example/az:9 version"
     assert commands[1].startswith("mcr.microsoft.com/acr/bash:")
+
+
+WITH_STEPS = "steps:\n - {id: a, cmd: reg.example/tools:1 x}\n - {id: b, cmd: reg.example/tools:1}\n"
+STEPS = tuple(StepContainer(step=step, image="reg.example/tools:1") for step in ("a", "b"))
+
+
+def tools(request: httpx.Request) -> httpx.Response:
+    """Answer as a registry of one image, whose words are known."""
+    config = json.dumps({"config": {"Entrypoint": ["/entry"], "Cmd": ["usual"]}}).encode()
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    body = json.dumps({"schemaVersion": 2, "config": {"digest": digest, "size": len(config)}, "layers": []}).encode()
+    if "/blobs/" in request.url.path:
+        return httpx.Response(200, stream=httpx.ByteStream(config))
+    headers = {
+        "Docker-Content-Digest": f"sha256:{hashlib.sha256(body).hexdigest()}",
+        "Content-Type": "application/vnd.oci.image.manifest.v1+json",
+    }
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"" if request.method == "HEAD" else body))
+
+
+def test_a_confined_builder_asks_for_the_containers_of_its_steps(world: World, undated: Undated) -> None:
+    world.engine.kind = Kind.CONFINED
+    run(world, WITH_STEPS)
+    assert world.report.steps == STEPS
+    assert world.report.outcome is Outcome.FAILED, "where they cannot be had the run ends so"
+    assert undated(world.text) == ["The run goes on in a container group that has a container for each step."]
+    assert world.engine.containers.events == []
+
+
+def test_and_runs_them_once_it_has_them_with_what_their_images_say(world: World) -> None:
+    world.engine.kind = Kind.CONFINED
+    world.grant["steps"] = STEPS
+    world.always["registry"] = tools
+    run(world, WITH_STEPS)
+    assert world.report.outcome is Outcome.SUCCEEDED
+    assert [one.name for one in world.engine.containers.ran] == ["a", "b"]
+    assert world.engine.containers.workspace.beside == tuple(Beside(step, ("/entry",), ("usual",)) for step in "ab")
+
+
+def test_a_task_that_changed_meanwhile_is_told_so(world: World) -> None:
+    world.engine.kind = Kind.CONFINED
+    world.grant["steps"] = STEPS[:1]
+    run(world, WITH_STEPS)
+    assert "has changed since" in world.report.error
+
+
+def test_a_full_builder_needs_none(world: World) -> None:
+    run(world, WITH_STEPS)
+    assert (world.report.outcome, world.report.steps) == (Outcome.SUCCEEDED, ())
