@@ -105,7 +105,8 @@ def spec(name: str) -> dict[str, Any]:
 
 
 def put(client: ContainerInstanceManagementClient, name: str, body: dict[str, Any]) -> None:
-    client.container_groups.begin_create_or_update(RESOURCE_GROUP, name, body, polling=False)
+    content: Any = body  # the JSON itself, as the app sends it
+    client.container_groups.begin_create_or_update(RESOURCE_GROUP, name, content, polling=False)
 
 
 def test_steps_run_beside_their_builder_under_the_least_that_azure_gives(service: Service) -> None:
