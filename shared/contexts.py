@@ -18,7 +18,6 @@ _SHORTEST_TOKEN: Final = 16
 _SCHEME: Final = re.compile(r"https?://")
 _GIT_URL: Final = re.compile(r"https?://.*\.git(?:#.+)?", re.DOTALL)
 _GIT_PREFIXES: Final = ("git://", "git@", "github.com/")
-_AZURE_REPOS: Final = re.compile(r"dev\.azure\.com|.+\.visualstudio\.com", re.IGNORECASE)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\]")
 _REFERENCE: Final = re.compile(r"(?![-/])(?!.*(?:\.\.|//|@\{|/\.|\.lock/))[^\x00-\x20\x7f~^:?*\[\\]+(?<![/.])")
@@ -148,8 +147,7 @@ def _is_azure_repos(text: str) -> bool:
         host = parts.hostname or ""
     except ValueError:
         return False
-    named = text.startswith("https://") and _AZURE_REPOS.fullmatch(host) and "/_git/" in parts.path
-    return bool(named) and not parts.query
+    return text.startswith("https://") and bool(host) and "/_git/" in parts.path and not parts.query
 
 
 def _https(text: str) -> SplitResult:

@@ -43,7 +43,7 @@ type Page = Callable[[Asked], Reply]
 
 @dataclass
 class Site:
-    """What is served: `pages` by path first, then git repositories below `folder`.
+    """What is served: `pages` by path first, then `apps` by how the path begins, then git repositories below `folder`.
 
     With `login` (`user:password`), everything asks for it. `smart` tells whether git's own protocol is
     spoken or plain files are served.
@@ -53,6 +53,7 @@ class Site:
     bundle: Path
     port: int = 0
     pages: dict[str, Page] = field(default_factory=dict)
+    apps: dict[str, Page] = field(default_factory=dict)
     login: str | None = None
     smart: bool = True
     asked: list[Asked] = field(default_factory=list)
@@ -71,6 +72,9 @@ class Site:
         path = urlsplit(asked.path).path
         if path in self.pages:
             return self.pages[path](asked)
+        app = next((app for start, app in self.apps.items() if path.startswith(start)), None)
+        if app:
+            return app(asked)
         if self.login and asked.headers.get("authorization") != basic(self.login):
             return Reply(401, headers={"WWW-Authenticate": 'Basic realm="tests"'})
         return self._git(asked) if self.smart else self._file(path)
@@ -117,16 +121,7 @@ def running_site(folder: Path, tls: TlsFiles | None = None, port: int = 0) -> It
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            self._serve()
-
-        def do_HEAD(self) -> None:
-            self._serve()
-
-        def do_POST(self) -> None:
-            self._serve()
-
-        def _serve(self) -> None:
+        def serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             if self.headers.get("transfer-encoding") == "chunked":
                 body = self._chunks()
@@ -151,6 +146,8 @@ def running_site(folder: Path, tls: TlsFiles | None = None, port: int = 0) -> It
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
             pass
 
+    for verb in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Door, f"do_{verb}", Door.serve)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.leaf, tls.leaf_key)
     with _Server(("127.0.0.1", port), Door) as server:

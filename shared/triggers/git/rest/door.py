@@ -87,7 +87,7 @@ class Door:
 
     def refusal(self, answer: Answer, why: str = "") -> Refused | NoApi:
         """Answer what a refusal is raised as; `why` goes before the host's own words."""
-        if answer.status in _NOWHERE and answer.body is None:
+        if answer.status in {*_NOWHERE, HTTPStatus.UNAUTHORIZED} and answer.body is None and not why:
             return NoApi(f"{self.host} does not answer as the API of a git host that is known here.")
         if answer.status == HTTPStatus.UNAUTHORIZED and not why:
             why = "the access token is not valid there, or has expired"

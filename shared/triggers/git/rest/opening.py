@@ -8,10 +8,10 @@ import httpx
 
 from shared.triggers.git.events import HostKind
 from shared.triggers.git.rest import azure_devops, bitbucket_cloud, bitbucket_server, gitea, github, gitlab
-from shared.triggers.git.rest.model import HostApi, Refused
+from shared.triggers.git.rest.model import HostApi, NoApi
 
 OpenApi = Callable[[HostKind, str, str], HostApi]
-"""Answers the API for (kind of host, the repository's https address, a token). Raises Refused."""
+"""Answers the API for (kind of host, the repository's https address, a token). Raises NoApi."""
 
 _OWNER_AND_NAME: Final = 2
 _MARK: Final = "_git"
@@ -19,7 +19,7 @@ _SCM: Final = "scm"
 
 
 def open_api(client: httpx.Client, kind: HostKind, address: str, token: str) -> HostApi:
-    """Return the API of a repository. Raises Refused for an address that names no repository of such a host."""
+    """Return the API of a repository. Raises NoApi for an address that names no repository of such a host."""
     parts = urlsplit(address)
     host, path = parts.netloc.rpartition("@")[2].lower(), [unquote(one) for one in parts.path.split("/") if one]
     if path and path[-1] != _MARK:
@@ -71,5 +71,5 @@ def _bitbucket_server(client: httpx.Client, host: str, path: list[str], token: s
     return bitbucket_server.BitbucketServer(door, path[mark + 1], path[mark + 2])
 
 
-def _no_repository(host: str) -> Refused:
-    return Refused(f"The address names no repository of {host} that its API could know.")
+def _no_repository(host: str) -> NoApi:
+    return NoApi(f"The address names no repository of {host} that the API of a git host could know.")

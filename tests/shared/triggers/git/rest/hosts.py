@@ -202,8 +202,8 @@ KINDS = {
         id_name="uuid", wrapped="values",
     ),
     HostKind.BITBUCKET_SERVER: Kind(
-        "[^/]+/rest/api/1.0/projects/yard/repos/boat", "/webhooks", f"/commits/({Sha})/builds", ServerHook,
-        ServerStatus, f"Bearer {TOKEN}", (401, {"errors": [{"message": "You are not permitted"}]}, {}),
+        "[^/]+(?:/bitbucket)?/rest/api/1.0/projects/yard/repos/boat", "/webhooks", f"/commits/({Sha})/builds",
+        ServerHook, ServerStatus, f"Bearer {TOKEN}", (401, {"errors": [{"message": "You are not permitted"}]}, {}),
         wrapped="values",
     ),
     HostKind.AZURE_DEVOPS: Kind(

@@ -252,7 +252,7 @@ NO_REPOSITORIES = {
 
 @pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind, paths in NO_REPOSITORIES.items() for path in paths])
 def test_an_address_of_no_repository_is_refused(kind: HostKind, path: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(NoApi):
         open_api(httpx.Client(), kind, f"https://h.example/{path}", TOKEN)
 
 
