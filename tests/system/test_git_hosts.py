@@ -6,6 +6,7 @@ The repositories are real ones behind HTTPS; the hosts' APIs are doubles that ch
 import itertools
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,7 +163,7 @@ def runs(stack: "Stack", name: str) -> list[dict[str, Any]]:
 
 
 def test_hook_push_run_status_and_no_hook_any_more(port: Port) -> None:
-    name = f"at-{port.kind}"
+    name = f"at-{port.kind}-{uuid.uuid4().hex[:8]}"
     first = port.repository.commit({"Dockerfile": "FROM scratch\nCOPY page /\n", "page": "one\n"})
     make(port, name)
     try:
@@ -184,7 +185,7 @@ def test_hook_push_run_status_and_no_hook_any_more(port: Port) -> None:
 
 @pytest.mark.parametrize("port", [HostKind.GITHUB], indirect=True)
 def test_pull_requests_forks_other_branches_and_lacking_scopes(port: Port) -> None:
-    name = "requests"
+    name = f"requests-{uuid.uuid4().hex[:8]}"
     port.repository.commit({"Dockerfile": "FROM scratch\nCOPY page /\n", "page": "one\n"})
     port.double.lacks = True
     create = ("acr", "task", "create", "-r", names.REGISTRY, "-n", name, "-f", "Dockerfile")
