@@ -4,15 +4,18 @@ Sources: the flags and their order are those of ACR Tasks' engine. What a task w
 files quote it themselves and rely on the shell; what we add is made of safe characters.
 """
 
+import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from builder.engine.protocol import Annotations, Container, TextBuild
 from builder.engine.sandbox import HOME, WORKSPACE
+from shared.grant import NamedValue
 from shared.images.references import Reference
 
 SOCKET: Final = "/var/run/docker.sock"
+_ID: Final = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def docker_run(container: Container, volume: str, socket: str) -> str:
@@ -68,6 +71,15 @@ def annotate(annotations: Annotations) -> list[str]:
     places = ("manifest", "index") if annotations.on_index else ("manifest",)
     said = [f"--annotation={place}:{name}={value}" for place in places for name, value in annotations.values.items()]
     return [IMAGE, *said] if said else []
+
+
+def mounted(arguments: Iterable[NamedValue]) -> list[str]:
+    """Return the flags by which a secret build argument can be mounted, too: its id is its name.
+
+    The value comes from the environment. A name that these flags cannot tell stays an argument alone.
+    """
+    secret = dict.fromkeys(one.name for one in arguments if one.is_secret and _ID.fullmatch(one.name))
+    return [f"--secret=id={name},env={name}" for name in secret]
 
 
 def client_script(place: str, build: TextBuild) -> str:

@@ -19,6 +19,7 @@ import httpx
 from builder import process
 from builder.bases import session
 from builder.engine.beside import BesideContainers
+from builder.engine.command import mounted
 from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.oci_layout import Layout, read_layout
@@ -194,6 +195,7 @@ def arguments(executor: Path, build: ImageBuild, place: Path) -> list[str]:
         f"--build-arg={argument.name}" if argument.is_secret else f"--build-arg={argument.name}={argument.value}"
         for argument in build.arguments
     ]
+    argv += mounted(build.arguments)
     annotations = [f"--annotation={name}={value}" for name, value in build.annotations.values.items()]
     argv += ["--image-format=oci", *annotations] if annotations else []
     return [*argv, f"--target={build.target}"] if build.target else argv

@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from builder import process
-from builder.engine.command import KEEPING, annotate, cache_to
+from builder.engine.command import KEEPING, annotate, cache_to, mounted
 from builder.engine.containers import MobyContainers
 from builder.engine.daemon import Daemon
 from builder.engine.emulation import emulate
@@ -161,6 +161,7 @@ def _argv(build: ImageBuild, place: Path, *more: str) -> list[str]:
         f"--build-arg={argument.name}" if argument.is_secret else f"--build-arg={argument.name}={argument.value}"
         for argument in build.arguments
     ]
+    argv += mounted(build.arguments)
     argv += [f"--target={build.target}"] if build.target else []
     argv += ["--no-cache"] if build.no_cache else []
     argv += [f"--cache-from=type=registry,ref={build.cache}"] if build.cache else []

@@ -93,6 +93,20 @@ def test_every_feature_of_the_engine_needs_no_switch(stack: "Stack", context: Pa
     assert (config["OnBuild"], config["StopSignal"]) == (["RUN echo later"], "SIGTERM")
 
 
+def test_a_secret_argument_can_be_mounted_and_is_in_nothing_that_is_pushed(stack: "Stack", context: Path) -> None:
+    secret = uuid.uuid4().hex
+    (context / "Dockerfile").write_text(
+        f"FROM {stack.login_server}/base/busybox:1.35\n"
+        "RUN --mount=type=secret,id=TOKEN,required=true cut -c 1-16 /run/secrets/TOKEN > /half\n"
+        "RUN test ! -e /run/secrets/TOKEN && test -z $TOKEN\n"
+    )
+    said = stack.build(context, "-t", "dockerfile/secret:v1", "--secret-build-arg", f"TOKEN={secret}")
+    assert said.code == 0, said.out + said.err
+    image = contents(stack, "dockerfile/secret", "v1")
+    assert image.files["half"].content == f"{secret[:16]}\n".encode()
+    assert not image.holds(secret)
+
+
 def test_what_a_build_mounts_as_a_secret_is_in_no_layer_and_no_cache(stack: "Stack", context: Path) -> None:
     """The file comes from a step before, so the run knows no secret and keeps the layers of its build."""
     secret, repository = uuid.uuid4().hex, f"dockerfile/{uuid.uuid4().hex[:8]}"

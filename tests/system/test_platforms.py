@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import pytest
 
 from devstack.cli.seed import seed
 from devstack.stack import names
+from devstack.stack.layout import CHECKOUT
 from devstack.stack.settings import trust_environment
 
 if TYPE_CHECKING:
@@ -18,19 +21,20 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    ("platform", "base", "machine"),
-    [
-        ("linux/arm64", "busybox-arm64", "aarch64"),
-        ("linux/arm64/v8", "busybox-arm64", "aarch64"),
-        ("linux/arm", "busybox-arm", "armv7l"),
-        ("linux/arm/v6", "busybox-arm", "armv7l"),
-        ("Linux/ARM/v7", "busybox-arm", "armv7l"),
-        ("linux/arm/v8", "busybox-arm", "armv7l"),
-        ("linux/386", "busybox-386", "x86_64"),
-        ("linux", "busybox", "x86_64"),
-    ],
-)
+ROWS = [
+    ("linux/arm64", "busybox-arm64", "aarch64"),
+    ("linux/arm64/v8", "busybox-arm64", "aarch64"),
+    ("linux/arm", "busybox-arm", "armv7l"),
+    ("linux/arm/v6", "busybox-arm", "armv7l"),
+    ("Linux/ARM/v7", "busybox-arm", "armv7l"),
+    ("linux/arm/v8", "busybox-arm", "armv7l"),
+    ("linux/386", "busybox-386", "x86_64"),
+    ("linux", "busybox", "x86_64"),
+]
+WINDOWS = {"windows", "windows/amd64"}
+
+
+@pytest.mark.parametrize(("platform", "base", "machine"), ROWS)
 def test_a_run_step_runs_on_each_platform(
     stack: "Stack", context: Path, platform: str, base: str, machine: str
 ) -> None:
@@ -109,6 +113,20 @@ def test_a_task_has_platforms_as_a_property(stack: "Stack") -> None:
         refused = client.put(url, json={"location": "local", "properties": {"step": step}})
         assert refused.status_code == 400
         assert "linux/m68k" in refused.json()["error"]["message"]
+
+
+def test_the_documentation_has_the_same_rows() -> None:
+    rows = (line.split("|") for line in (CHECKOUT / "docs" / "platforms.md").read_text().splitlines() if "|" in line)
+    told = {platform for row in rows for platform in re.findall(r"\b(?:linux|windows)\b(?:/\w+)*", row[2])}
+    assert told == {platform.lower() for platform, *_ in ROWS} | WINDOWS
+
+
+def test_steps_of_windows_are_refused_when_they_are_asked_for(stack: "Stack") -> None:
+    asked = ("acr", "run", "-r", names.REGISTRY, "--platform", "windows", "--cmd", "app cmd /c dir", os.devnull)
+    said = stack.az(*asked)
+    assert said.code == 1
+    assert "Steps and images of Windows need an agent pool of Windows builders" in said.err
+    assert "Queued" not in said.err
 
 
 def test_an_image_of_windows_is_built_without_run_alone(stack: "Stack", context: Path) -> None:

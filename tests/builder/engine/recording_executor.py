@@ -21,9 +21,9 @@ from pathlib import Path
 FLAGS = {
     "context", "dockerfile", "no-push", "oci-layout-path", "digest-file", "custom-platform", "cache", "cleanup",
     "force", "image-download-retry", "credential-helpers", "log-format", "build-arg", "target", "annotation",
-    "image-format",
+    "image-format", "secret",
 }  # fmt: skip
-REPEATED = {"annotation", "build-arg"}
+REPEATED = {"annotation", "build-arg", "secret"}
 
 
 def read_flags(words: list[str]) -> dict[str, list[str]]:

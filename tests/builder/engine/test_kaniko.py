@@ -158,6 +158,7 @@ def test_secret_arguments_are_handed_over_in_the_environment(bench: Bench) -> No
     assert bench.record["arguments"] == {"A": "1", "S": "s3cret"}
     assert "s3cret" not in json.dumps(bench.record["argv"])
     assert "--target=a" in bench.record["argv"]
+    assert "--secret=id=S,env=S" in bench.record["argv"]
 
 
 @pytest.mark.parametrize("name", ["PATH", "KANIKO_DIR", "FF_KANIKO_X", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE"])

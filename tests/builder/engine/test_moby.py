@@ -90,6 +90,7 @@ def test_a_build_with_everything(tmp_path: Path, buildx: Buildx) -> None:
         "--tag=reg.example/b:latest",
         "--build-arg=A=1 2",
         "--build-arg=S",
+        "--secret=id=S,env=S",
         "--target=final",
         "--no-cache",
         "--",
