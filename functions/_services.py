@@ -68,11 +68,17 @@ def services() -> Services:
 
 
 def _tell_of_progress(storage: Storage, known: Settings, run: Run) -> None:
-    """Have the host of the commit told that its run is queued, or running; the run goes on without."""
+    """Have others told that a run is queued, or running: receivers, the commit's host; the run goes on without."""
     try:
+        _tell_receivers(storage, known, run)
         _tell_host(storage, known, run)
     except SlipwayError:
-        _LOG.exception("run %s: its commit's status is told later", run.id)
+        _LOG.exception("run %s: others are told later that it goes on", run.id)
+
+
+def _tell_receivers(storage: Storage, known: Settings, run: Run) -> None:
+    if known.notifications:
+        storage.notices.send({"run": run.id, "registry": run.registry})
 
 
 def _tell_host(storage: Storage, known: Settings, run: Run) -> None:
@@ -82,6 +88,7 @@ def _tell_host(storage: Storage, known: Settings, run: Run) -> None:
 
 def _tell_of_end(storage: Storage, known: Settings, run: Run) -> None:
     """Have it recorded what follows from a run: what its task stands on, the images that it pushed, and how."""
+    _tell_receivers(storage, known, run)
     _tell_host(storage, known, run)
     if run.task or run.output_images:
         storage.base_images.send({"ended": run.id, "registry": run.registry})

@@ -3,8 +3,8 @@
 import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, reply
-from functions._runs import run_resource
 from shared.arm.requests import parse_any_run_request
+from shared.runs.resource import run_resource
 from shared.runs.sources import upload_location
 from shared.runs.submit import request_key
 from shared.runs.task_runs import Asked, submit_any

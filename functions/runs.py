@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
-from functions._runs import run_resource
 from functions.live_logs import live_url
 from shared.arm.names import REGISTRY_TYPE, parse_run_id
 from shared.arm.requests import parse_run_update
@@ -18,6 +17,7 @@ from shared.runs.cancel import cancel
 from shared.runs.listing import list_runs, parse_page
 from shared.runs.logs import QUEUE_PATIENCE, reading_url
 from shared.runs.model import Run
+from shared.runs.resource import run_resource
 from shared.settings import Role
 
 blueprint = func.Blueprint()

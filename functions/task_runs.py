@@ -6,10 +6,10 @@ from typing import Any
 import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, operation_headers, reply
-from functions._runs import run_resource
 from shared.arm.names import REGISTRY_TYPE, parse_run_id
 from shared.errors import NotFound
 from shared.runs.model import Run
+from shared.runs.resource import run_resource
 from shared.runs.task_runs import TaskRunKeeper, Written, provisioning_state
 from shared.settings import Role
 from shared.tasks.task_runs import TaskRun, TaskRunSpec, task_run_answer

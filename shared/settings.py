@@ -75,6 +75,47 @@ class RoleAssignment(BaseModel):
     registry: str = "*"
 
 
+class Notice(StrEnum):
+    """What is told of a run."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    """A builder has begun with it."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+class ReceiverKind(StrEnum):
+    """What an address is: a webhook, or a topic of Event Grid that takes cloud events."""
+
+    WEBHOOK = "webhook"
+    EVENT_GRID = "eventGrid"
+
+
+class Receiver(BaseModel):
+    """Who is told of runs, and of which."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    """What records and logs call it: its address may be a secret."""
+    url: str = Field(pattern=r"^https://[^\s#]+$", max_length=2048, repr=False)
+    kind: ReceiverKind = ReceiverKind.WEBHOOK
+    events: tuple[Notice, ...] = ()
+    """None for all."""
+    registries: tuple[str, ...] = ()
+    """Names; none for all."""
+    tasks: tuple[str, ...] = ()
+    """Names with `*` and `?`, in any case; none for all runs, also those of no task."""
+    secret: str | None = Field(default=None, pattern="^https://", repr=False)
+    """Address of the key vault's secret that signs what a webhook gets, or is the key of an Event Grid topic."""
+    handshake: bool = True
+    """Whether a webhook has to say first that it wants events (CloudEvents' web hooks, section 4)."""
+
+
 def _comma_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -203,6 +244,11 @@ class Settings(BaseModel):
     events_token: str | None = Field(default=None, alias="SLIPWAY_EVENTS_TOKEN", min_length=16, repr=False)
     """Secret by which registries and webhooks prove their notifications; None closes that door."""
 
+    notifications: Json[tuple[Receiver, ...]] = Field(
+        default="[]", alias="SLIPWAY_NOTIFICATIONS", validate_default=True, repr=False
+    )
+    """Who is told of runs."""
+
     key_file: Path | None = Field(default=None, alias="SLIPWAY_KEY_FILE")
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""
     key: str | None = Field(default=None, alias="SLIPWAY_KEY", repr=False)
@@ -274,6 +320,8 @@ class Settings(BaseModel):
             raise ValueError("SLIPWAY_CONFINED_IMAGE must name the image of confined builders beside full ones")
         if self.builder_subnet and len(self.builder_locations) > 1:
             raise ValueError("SLIPWAY_BUILDER_LOCATION must name one region, that of SLIPWAY_BUILDER_SUBNET")
+        if len({one.name for one in self.notifications}) < len(self.notifications):
+            raise ValueError("SLIPWAY_NOTIFICATIONS names two receivers alike")
         if self.key is None and self.key_file is None:
             raise ValueError("SLIPWAY_KEY or SLIPWAY_KEY_FILE must hold 32 random bytes in base64")
         return self

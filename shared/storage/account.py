@@ -31,9 +31,10 @@ TABLES = (
     "pending",
     "watches",
     "layers",
+    "notifications",
 )
 CONTAINERS = ("sources", "logs", "requests", "results", "signing-keys")
-QUEUES = ("dispatch", "git-deliveries", "git-statuses", "registry-events", "base-images", "provenance")
+QUEUES = ("dispatch", "git-deliveries", "git-statuses", "registry-events", "base-images", "provenance", "notifications")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Storage:
     pending: Table
     watches: Table
     layers: Table
+    notifications: Table
     blobs: Blobs
     dispatch: Queue
     git_deliveries: Queue
@@ -63,6 +65,7 @@ class Storage:
     registry_events: Queue
     base_images: Queue
     provenance: Queue
+    notices: Queue
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -92,6 +95,7 @@ def open_storage(settings: Settings) -> Storage:
         pending=Table(tables.get_table_client("pending")),
         watches=Table(tables.get_table_client("watches")),
         layers=Table(tables.get_table_client("layers")),
+        notifications=Table(tables.get_table_client("notifications")),
         blobs=room,
         dispatch=_queue(queues, "dispatch"),
         git_deliveries=_queue(queues, "git-deliveries"),
@@ -99,6 +103,7 @@ def open_storage(settings: Settings) -> Storage:
         registry_events=_queue(queues, "registry-events"),
         base_images=_queue(queues, "base-images"),
         provenance=_queue(queues, "provenance"),
+        notices=_queue(queues, "notifications"),
     )
 
 

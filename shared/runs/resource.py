@@ -1,4 +1,4 @@
-"""Runs as ARM resources: what `functions/quick_tasks.py` and `functions/runs.py` both answer."""
+"""Runs as ARM resources: what every door answers of a run, and what notifications tell."""
 
 from shared.arm.names import RegistryId
 from shared.arm.wire import (

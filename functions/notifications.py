@@ -1,0 +1,102 @@
+"""Others are told of runs: from a queue, never on the path of a run; and what was told can be read.
+
+GET R/notifications     the latest deliveries; `runId` for those of one run, `$top` for how many
+"""
+
+import json
+import logging
+from functools import cache
+
+import azure.functions as func
+
+from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, reply
+from functions._services import services
+from shared.access.outbound import outbound_client
+from shared.arm.names import parse_run_id
+from shared.arm.wire import arm_time
+from shared.errors import InvalidRequest, SlipwayError
+from shared.notifications.receivers import open_courier
+from shared.notifications.records import Delivery, DeliveryStore, Fate
+from shared.notifications.telling import Teller
+from shared.settings import Role
+
+blueprint = func.Blueprint()
+_LOG = logging.getLogger(__name__)
+_MOST = 100
+
+
+@cache
+def _teller() -> Teller:
+    shop = services().shop
+    client = outbound_client(shop.settings)
+    return Teller(shop, open_courier(shop.settings, client, shop.vault, shop.clock))
+
+
+@blueprint.function_name("notifications_queue")
+@blueprint.queue_trigger(arg_name="msg", queue_name="notifications", connection="AzureWebJobsStorage")
+def notifications_queue(msg: func.QueueMessage) -> None:
+    """Record what is to be told of a run, or tell it."""
+    told, teller = json.loads(msg.get_body()), _teller()
+    registry = str(told["registry"])
+    if registry not in {one.name.lower() for one in teller.shop.settings.registries}:
+        return
+    if "run" in told:
+        teller.plan(registry, str(told["run"]))
+    else:
+        teller.deliver(registry, str(told["delivery"]))
+
+
+@blueprint.function_name("notifications_sweep")
+@blueprint.timer_trigger(arg_name="timer", schedule="37 * * * * *", use_monitor=False)
+def notifications_sweep(timer: func.TimerRequest) -> None:
+    """Find what no message told of."""
+    del timer
+    for registry in services().settings.registries:
+        try:
+            _teller().sweep(registry.name.lower())
+        except SlipwayError:
+            _LOG.exception("the notifications of %s could not be swept now", registry.name)
+
+
+@blueprint.function_name("notifications_purge")
+@blueprint.timer_trigger(arg_name="timer", schedule="0 57 3 * * *", use_monitor=True)
+def notifications_purge(timer: func.TimerRequest) -> None:
+    """Forget old deliveries."""
+    del timer
+    for registry in services().settings.registries:
+        _teller().purge(registry.name.lower())
+
+
+@blueprint.function_name("notifications_list")
+@blueprint.route(route=REGISTRY_ROUTE + "/notifications", methods=["GET"])
+def notifications_list(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer what was told to whom, newest run first, and how it was taken."""
+
+    def use(call: RegistryCall) -> func.HttpResponse:
+        run = req.params.get("runId", "")
+        store = DeliveryStore(call.services.shop.storage.notifications)
+        found = store.newest(call.partition, _most(req.params.get("$top", "")), parse_run_id(run) if run else "")
+        return reply({"value": [_shown(one) for one in found]})
+
+    return arm_registry(req, Role.READER, use)
+
+
+def _most(text: str) -> int:
+    if not text:
+        return _MOST
+    if not text.isdecimal() or not 0 < int(text[:9]) <= _MOST:
+        raise InvalidRequest(f"$top must be a number from 1 to {_MOST}.", target="$top")
+    return int(text)
+
+
+def _shown(delivery: Delivery) -> dict[str, object]:
+    return {
+        "runId": delivery.run_id,
+        "event": delivery.notice.value,
+        "receiver": delivery.receiver,
+        "status": delivery.fate.value,
+        "attempts": delivery.attempts,
+        "lastAnswer": delivery.answer,
+        "recorded": arm_time(delivery.made),
+        "nextAttempt" if delivery.fate is Fate.PENDING else "settled": arm_time(delivery.due),
+    }
