@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 def pause(attempts: int) -> timedelta:
     """Answer how long to wait after so many attempts: ten seconds, twice as long each time, an hour at most."""
-    return min(_FIRST_PAUSE * 2 ** min(attempts - 1, _DOUBLINGS), _LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * (1 << min(attempts - 1, _DOUBLINGS)), _LONGEST_PAUSE)
 
 
 @dataclass(frozen=True)
