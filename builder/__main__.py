@@ -32,7 +32,7 @@ async def _main(told: Environment | PoolEnvironment, executor: Path | None) -> i
     paths.private.mkdir(mode=0o700, parents=True, exist_ok=True)
     bundle = write_bundle(paths.private / BUNDLE, told.ca_bundle, authorities(executor))
     async with httpx.AsyncClient(verify=tls(bundle), trust_env=False, timeout=30) as http:
-        network = Network(frozenset(), ()) if executor else Network.now()
+        network = None if executor else Network.now()
         life = Life(paths, lambda: _engine(paths, bundle, executor, http), http, network)
         task = asyncio.ensure_future(_live(told, life))
         _heed_signals(task, life.draining if isinstance(told, PoolEnvironment) else None)

@@ -29,7 +29,7 @@ class Life:
     paths: Paths
     engine: Callable[[], Engine]
     http: httpx.AsyncClient
-    network: Network = field(default_factory=lambda: Network(frozenset(), ()))
+    network: Network | None = None
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 

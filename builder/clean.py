@@ -58,27 +58,31 @@ class Network:
         for link in set(_links()) - self.links:
             if (_LINKS / link / "bridge").exists():
                 _remove_bridge(link)
-        known = dict(self.tables)
-        for restore, text in Network.now().tables:
-            added = set(_TABLE.findall(text)) - set(_TABLE.findall(known[restore]))
-            whole = known[restore] + b"".join(b"*%s\nCOMMIT\n" % table for table in sorted(added))
+        present = dict(Network.now().tables) if self.tables else {}
+        for restore, text in self.tables:
+            added = set(_TABLE.findall(present.get(restore, b""))) - set(_TABLE.findall(text))
+            whole = text + b"".join(b"*%s\nCOMMIT\n" % table for table in sorted(added))
             subprocess.run([restore], input=whole, capture_output=True, check=True, timeout=_PATIENCE)
 
 
-async def clean(paths: Paths, network: Network) -> None:
-    """Delete what a run has left. Raises Unavailable when something cannot be deleted."""
+async def clean(paths: Paths, network: Network | None) -> None:
+    """Delete what a run has left. Raises Unavailable when something cannot be deleted.
+
+    Without `network` links and packet filters are not touched.
+    """
     try:
         await asyncio.to_thread(_clean, paths, network)
     except (OSError, subprocess.SubprocessError) as fault:
         raise Unavailable(f"the builder could not be made clean ({type(fault).__name__})") from None
 
 
-def _clean(paths: Paths, network: Network) -> None:
+def _clean(paths: Paths, network: Network | None) -> None:
     _end_strangers()
     for folder in (paths.workspace, paths.home, paths.shared, paths.images):
         _until_done(folder, ())
     _until_done(paths.private, (BUNDLE,))
-    network.restore()
+    if network is not None:
+        network.restore()
 
 
 def _until_done(folder: Path, kept: Iterable[str]) -> None:
@@ -100,7 +104,9 @@ def _empty(folder: Path, kept: Iterable[str]) -> None:
         folder.unlink()
     if not folder.exists():
         return
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
         if entry.name in kept:
             continue
         if entry.is_dir(follow_symlinks=False):

@@ -69,13 +69,14 @@ def _start_in_pool(shop: Workshop, pool: AgentPool, front: list[Active], taken: 
     shared = share(front, groups, pool.count - (len(groups) - machines))
     for group in shared.given_up:
         shop.pool.retire(group)
-    if not shared.served:
-        return _Waiting(front)
-    chosen = {active.run_id for active in shared.served}
-    left = _start_first(shop, list(shared.served), taken, pool.count + machines)
-    known = {active.run_id: active for active in left.line}
+    chosen, known, reason = set[str](), dict[str, Active](), ""
+    for some in filter(None, (shared.given, shared.seated)):
+        left = _start_first(shop, list(some), taken, pool.count + machines)
+        chosen |= {active.run_id for active in some}
+        known |= {active.run_id: active for active in left.line}
+        reason = left.reason or reason
     waiting = [known.get(one.run_id, one) for one in front if one.run_id in known or one.run_id not in chosen]
-    return _Waiting(waiting, left.reason)
+    return _Waiting(waiting, reason)
 
 
 def _start_first(shop: Workshop, front: list[Active], taken: set[int], limit: int) -> _Waiting:

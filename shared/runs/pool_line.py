@@ -15,31 +15,36 @@ from shared.runs.store import Active
 
 @dataclass(frozen=True)
 class Share:
-    """Who can be served, in the order of the line, and the builders that are to be removed before."""
+    """Who can be served, each in the order of the line, and the builders that are to be removed before.
 
-    served: tuple[Active, ...]
+    `given` get builders that wait, `seated` further groups: the former go first, so that none of the latter takes
+    what they were to have.
+    """
+
+    given: tuple[Active, ...]
+    seated: tuple[Active, ...] = ()
     given_up: tuple[Group, ...] = ()
 
 
 def share(line: Iterable[Active], groups: Sequence[Group], free_seats: int) -> Share:
     """Go through a line with the pool's builders and the seats in which a further group may be started."""
     free = sorted((group for group in groups if group.may_be_given), key=lambda group: group.rank)
-    served, given_up = list[Active](), list[Group]()
+    given, seated, given_up = list[Active](), list[Active](), list[Group]()
     for active in line:
         platform = platform_of(active)
         fitting = [group for group in free if suits(group, platform, is_untrusted=active.is_untrusted)]
         used = [group for group in free if active.is_untrusted and group.takes(platform)]
         if fitting:
             free.remove(fitting[0])
-            served.append(active)
+            given.append(active)
         elif free_seats > 0 and platform.os == "linux":
             free_seats -= 1
-            served.append(active)
+            seated.append(active)
         elif used:
             free.remove(used[0])
             given_up.append(used[0])
-            served += [active] if used[0].seat >= 0 else []
-    return Share(tuple(served), tuple(given_up))
+            seated += [active] if used[0].seat >= 0 else []
+    return Share(tuple(given), tuple(seated), tuple(given_up))
 
 
 def suits(group: Group, platform: Platform, *, is_untrusted: bool) -> bool:

@@ -132,7 +132,7 @@ class World:
     def ordinary(self, call: str, request: httpx.Request) -> httpx.Response:
         """Answer as a healthy service does."""
         answers: dict[str, Answer] = {
-            "claim": lambda _: httpx.Response(200, text=self.make_grant().model_dump_json(by_alias=True)),
+            "claim": self.claimed,
             "leave": lambda _: httpx.Response(200, json={}),
             "heartbeat": lambda _: httpx.Response(200, json={"epoch": 3}),
             "login": self._login,
@@ -143,6 +143,10 @@ class World:
             "registry": self._manifest,
         }
         return answers[call](request)
+
+    def claimed(self, _request: httpx.Request) -> httpx.Response:
+        """Give the run."""
+        return httpx.Response(200, text=self.make_grant().model_dump_json(by_alias=True))
 
     def _login(self, request: httpx.Request) -> httpx.Response:
         self.logins.append(json.loads(request.content))

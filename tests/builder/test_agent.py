@@ -9,6 +9,7 @@ import pytest
 
 from builder.engine.scripted import Act
 from builder.faults import EngineUnavailable
+from shared.errors import Unavailable
 from shared.grant import DockerBuild, NamedValue, Outcome, Source, Work
 
 REGISTRY = "localreg.example:7455"
@@ -368,3 +369,69 @@ def test_no_token_is_said_anywhere(world: World, capfd: pytest.CaptureFixture[st
     assert "run-token-of-ca1" not in everything
     assert "registry-token-1" not in everything
     assert "group-token" not in everything
+
+
+def test_a_builder_that_may_go_on_is_clean_and_claims_again(world: World) -> None:
+    world.grant["claims_again"] = True
+    world.build = push("hello")
+    left = world.directory / "workspace"
+    seen: list[bool] = []
+
+    def claim(_request: httpx.Request) -> httpx.Response:
+        seen.append(left.exists() and any(left.iterdir()))
+        if len(seen) > 2:
+            return httpx.Response(410)
+        answer: httpx.Response = world.claimed(_request)
+        return answer
+
+    world.always["claim"] = claim
+    world.engine.builds = [Act((b"one\n",)), Act((b"two\n",))]
+    world.log.clear()
+
+    def fresh_log(request: httpx.Request) -> httpx.Response:
+        if request.headers["x-ms-blob-condition-appendpos"] == "0":
+            world.log.clear()
+            world.result = None
+        answer: httpx.Response = world.append(request)
+        return answer
+
+    world.always["logs"] = fresh_log
+    assert run(world) == 0
+    assert seen == [False, False, False]
+    assert [report.outcome for report in world.reports] == [Outcome.SUCCEEDED] * 2
+    assert len(world.engine.built) == 2
+
+
+def test_a_builder_that_cannot_get_clean_leaves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise Unavailable("the builder could not be made clean (PermissionError)")
+
+    monkeypatch.setattr("builder.agent.clean", refuse)
+    world.grant["claims_again"] = True
+    assert run(world) == 1
+    assert world.calls.count("claim") == 1
+    assert world.calls[-1] == "leave"
+
+
+def test_a_machine_that_drains_ends_its_run_and_leaves(world: World) -> None:
+    world.grant["claims_again"] = True
+
+    def claim(_request: httpx.Request) -> httpx.Response:
+        world.draining.set()
+        answer: httpx.Response = world.claimed(_request)
+        return answer
+
+    world.always["claim"] = claim
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.SUCCEEDED
+    assert (world.calls.count("claim"), world.calls[-1]) == (1, "leave")
+
+
+def test_a_fenced_builder_of_a_pool_goes_on(world: World) -> None:
+    world.grant["claims_again"] = True
+    world.scripted["claim"] = [world.claimed, 410]
+    world.always["heartbeat"] = 409
+    world.engine.builds = [Act((b"started\n",), hang=True)]
+    assert run(world) == 0
+    assert world.reports == []
+    assert world.calls.count("claim") == 2
