@@ -12,9 +12,10 @@ from devstack.cli.target import BASE_VARIABLE, STATE_VARIABLE, Target
 from devstack.cli.up import start, stop_leftovers
 from devstack.errors import StackError
 from devstack.setup import azurite
+from devstack.stack import names
 from devstack.stack.layout import CHECKOUT, Layout, cache
 from devstack.stack.ports import Ports, free_base
-from devstack.stack.settings import ALLOWED_HOSTS, GIT_POLL_MINUTES
+from devstack.stack.settings import ALLOWED_HOSTS, GIT_POLL_MINUTES, GUEST_HOSTS
 
 NOTHING_COLLECTED = 5
 """pytest's exit code when no test was selected."""
@@ -77,6 +78,7 @@ def _slow(arguments: Sequence[str]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     # A git host that tests start on the guest port is one that groups may reach.
     os.environ[ALLOWED_HOSTS] = f"localhost:{stack.ports.guest}"
+    os.environ[GUEST_HOSTS] = ",".join(names.GIT_HOSTS)
     os.environ[GIT_POLL_MINUTES] = "1"
     start(stack)
     try:

@@ -14,9 +14,11 @@ from devstack.stack import names
 from devstack.stack.credentials import DEV_USER, ROLES, Credentials, object_id
 from devstack.stack.layout import Layout
 from devstack.stack.ports import LOOPBACK, Ports
-from devstack.stack.settings import allowed_loopback, identity_object_id
+from devstack.stack.settings import Openings, identity_object_id
 from devstack.vault.service import VaultConfig
 
+HTTPS_PORT = 443
+NOTHING_ELSE = Openings()
 TOKEN_ISSUER = "slipway-local"  # noqa: S105 - a name, not a secret
 
 
@@ -128,14 +130,15 @@ def _registry(layout: Layout, ports: Ports, credentials: Credentials, place: tup
 
 
 def container_groups(
-    layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage, allowed: tuple[int, ...] = ()
+    layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage, openings: Openings = NOTHING_ELSE
 ) -> dict[str, object]:
     """Configure the container-group service: what it listens on, its image, and what a group may reach.
 
-    `allowed` are ports of the host's loopback that groups reach beside those of the stack.
+    The guest port is port 443 of its names.
     """
     tenant = directory(ports, credentials)
-    own_loopback = (ports.functions, ports.tokens, ports.blob, *allowed)
+    own_loopback = (ports.functions, ports.tokens, ports.blob, *openings.ports)
+    known = (names.REGISTRY_HOST, names.OTHER_REGISTRY_HOST, *openings.guests)
     return {
         "listen": {"address": LOOPBACK, "port": ports.container_groups},
         "cert": str(layout.tls.leaf),
@@ -152,8 +155,9 @@ def container_groups(
             _forward(names.REGISTRY_ADDRESS_IN_GROUPS, ports.registry),
             _forward(names.REGISTRY_ADDRESS_IN_GROUPS, ports.other_registry),
             *(_forward(LOOPBACK, port) for port in own_loopback),
+            *([_forward(names.REGISTRY_ADDRESS_IN_GROUPS, HTTPS_PORT, ports.guest)] if openings.guests else []),
         ],
-        "hosts": dict.fromkeys((names.REGISTRY_HOST, names.OTHER_REGISTRY_HOST), names.REGISTRY_ADDRESS_IN_GROUPS),
+        "hosts": dict.fromkeys(known, names.REGISTRY_ADDRESS_IN_GROUPS),
         "token_issuer": tenant.issuer,
         "jwks_url": tenant.jwks_url,
         "token_audiences": list(names.ARM_AUDIENCES),
@@ -161,12 +165,12 @@ def container_groups(
     }
 
 
-def _forward(listen_address: str, port: int) -> dict[str, object]:
+def _forward(listen_address: str, port: int, target: int | None = None) -> dict[str, object]:
     return {
         "listen_address": listen_address,
         "port": port,
         "target_host": LOOPBACK,
-        "target_port": port,
+        "target_port": target or port,
     }
 
 
@@ -210,7 +214,7 @@ class ConfigFiles:
 def write_all(layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage) -> ConfigFiles:
     """Write every configuration file of a stack."""
     made = ConfigFiles(layout)
-    groups = container_groups(layout, ports, credentials, image, allowed_loopback(os.environ))
+    groups = container_groups(layout, ports, credentials, image, Openings.read(os.environ))
     texts = {
         "entra.json": _with_secrets(entra(layout, ports, credentials)),
         "token-service.json": _with_secrets(token_service(layout, ports, credentials)),

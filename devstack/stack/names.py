@@ -22,6 +22,9 @@ OTHER_REGISTRY_HOST = f"{OTHER_REGISTRY}.slipway.test"
 REGISTRY_ADDRESS_IN_GROUPS = "10.99.0.1"
 """The address that the registries' names have inside a container group."""
 
+GIT_HOSTS = ("git.slipway.test", "github.com", "dev.azure.com", "contoso.visualstudio.com")
+"""The hosts for which the tests' own git server stands in."""
+
 RESOURCE_GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/slipway"
 BUILDER_RESOURCE_GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/slipway-builders"
 REGISTRY_ID = f"{RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{REGISTRY}"

@@ -11,7 +11,13 @@ from devstack.stack.credentials import Credentials
 from devstack.stack.layout import Layout
 from devstack.stack.ports import LOOPBACK, Ports
 from devstack.stack.readiness import AllOf, Check, HttpCheck
-from devstack.stack.settings import functions_settings, trust_environment, without_foreign, without_proxy
+from devstack.stack.settings import (
+    functions_settings,
+    trust_environment,
+    with_guests_allowed,
+    without_foreign,
+    without_proxy,
+)
 
 START_SECONDS = 60
 AZURITE_STOP_SECONDS = 60
@@ -47,7 +53,7 @@ class Programs:
 def services(layout: Layout, ports: Ports, credentials: Credentials, programs: Programs) -> tuple[Service, ...]:
     """List the services in the order in which they start."""
     made = ConfigFiles(layout)
-    base = without_proxy(without_foreign(os.environ)) | trust_environment(layout.tls.bundle)
+    base = without_proxy(without_foreign(with_guests_allowed(os.environ))) | trust_environment(layout.tls.bundle)
     authority = layout.tls.authority
     python = (str(layout.python), "-m")
     return (

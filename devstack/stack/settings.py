@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from devstack.stack import names
 from devstack.stack.credentials import IDENTITY, ROLES, Credentials, object_id
@@ -52,6 +54,21 @@ OWN = frozenset({ALLOWED_HOSTS, GIT_POLL_MINUTES})
 """Settings that the caller of `./dev up` may make: what of the own network is called, how often repositories are."""
 
 
+GUEST_HOSTS = "SLIPWAY_DEV_GUEST_HOSTS"
+"""Names with commas for which a server on the guest port stands in: inside of groups, they are it."""
+
+
+def guest_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """List the names that mean the server on the guest port."""
+    return tuple(name.strip() for name in environment.get(GUEST_HOSTS, "").split(",") if name.strip())
+
+
+def with_guests_allowed(environment: Mapping[str, str]) -> dict[str, str]:
+    """Add the guests' names to the hosts that the app allows: inside of groups their addresses are inner ones."""
+    allowed = [one for one in (environment.get(ALLOWED_HOSTS, ""), *guest_hosts(environment)) if one]
+    return {**environment, ALLOWED_HOSTS: ",".join(allowed)} if allowed else dict(environment)
+
+
 def allowed_loopback(environment: Mapping[str, str]) -> tuple[int, ...]:
     """List the ports of `localhost` among the allowed hosts: groups have to reach them on a loopback of their own."""
     hosts = (entry.strip().partition(":") for entry in environment.get(ALLOWED_HOSTS, "").split(","))
@@ -85,6 +102,19 @@ def registries(ports: Ports) -> list[dict[str, str | int]]:
 def access() -> list[dict[str, str]]:
     """List who holds which role in the app."""
     return [{"principal": object_id(name), "role": role, "registry": "*"} for name, role in ROLES.items() if role]
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """What groups reach on the host beside the stack: ports of its loopback, and the guest port by these names."""
+
+    ports: tuple[int, ...] = ()
+    guests: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the variables that the caller of `./dev up` may set."""
+        return cls(allowed_loopback(environment), guest_hosts(environment))
 
 
 def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -> dict[str, str]:

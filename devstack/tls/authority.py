@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 import os
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +95,10 @@ def make_authority(now: dt.datetime) -> Certificate:
     return Certificate(builder.sign(key, hashes.SHA256()), key)
 
 
-def make_leaf(authority: Certificate, now: dt.datetime) -> Certificate:
-    """Make the servers' certificate for every local name."""
+def make_leaf(authority: Certificate, now: dt.datetime, names: Sequence[str] = DNS_NAMES) -> Certificate:
+    """Make the servers' certificate for every local name, or for others."""
     key = ec.generate_private_key(ec.SECP256R1())
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in DNS_NAMES]
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
     issuer = authority.certificate
     builder = (
@@ -123,6 +124,21 @@ def ensure(directory: Path, now: dt.datetime) -> TlsFiles:
     if leaf is None or not leaf.is_fresh(now) or not _signed_by(leaf, authority):
         _store(make_leaf(authority, now), tls.leaf, tls.leaf_key)
     files.write_if_changed(tls.bundle, system_authorities() + "\n" + tls.authority.read_text())
+    return tls
+
+
+def issue(authority: TlsFiles, directory: Path, names: Sequence[str], now: dt.datetime) -> TlsFiles:
+    """Make a leaf for other names in a directory of its own, signed by a CA that is there already.
+
+    The CA's key stays where it is. Raises `StackError` when there is no such CA.
+    """
+    signer = _load(authority.authority, authority.authority_key)
+    if signer is None:
+        raise StackError(f"There is no certificate authority in {authority.directory}.")
+    tls = TlsFiles(directory)
+    _store(make_leaf(signer, now, names), tls.leaf, tls.leaf_key)
+    files.write(tls.authority, authority.authority.read_bytes())
+    files.write(tls.bundle, authority.bundle.read_bytes())
     return tls
 
 

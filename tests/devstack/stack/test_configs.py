@@ -7,6 +7,7 @@ from devstack.stack import configs, names
 from devstack.stack.credentials import Credentials
 from devstack.stack.layout import Layout
 from devstack.stack.ports import Ports
+from devstack.stack.settings import Openings
 
 LAYOUT = Layout(Path("/state"))
 PORTS = Ports(8000)
@@ -25,6 +26,20 @@ def test_a_group_reaches_the_registries_by_name_and_three_ports_of_its_own_loopb
         ("127.0.0.1", PORTS.tokens),
         ("127.0.0.1", PORTS.blob),
     ]
+
+
+def test_guests_are_names_of_the_guest_port_which_is_their_https() -> None:
+    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGE, Openings((), ("git.slipway.test",)))
+
+    assert made["hosts"] == dict.fromkeys(
+        ("localreg.slipway.test", "otherreg.slipway.test", "git.slipway.test"), "10.99.0.1"
+    )
+    assert {
+        "listen_address": "10.99.0.1",
+        "port": 443,
+        "target_host": "127.0.0.1",
+        "target_port": PORTS.guest,
+    } in made["forwards"]  # type: ignore[operator]
 
 
 def test_callers_of_the_container_group_service_are_checked_against_the_tenant() -> None:

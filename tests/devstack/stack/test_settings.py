@@ -87,3 +87,11 @@ def test_secrets_are_made_once_and_differ_between_stacks(tmp_path: Path) -> None
     assert load_or_create(first) == load_or_create(first)
     assert load_or_create(first).storage_key != load_or_create(second).storage_key
     assert {path.stat().st_mode & 0o777 for path in (first.secrets, first.app_key)} == {0o600}
+
+
+def test_guests_are_names_that_the_app_allows() -> None:
+    environment = {"SLIPWAY_DEV_GUEST_HOSTS": "github.com, git.slipway.test", "SLIPWAY_ALLOWED_HOSTS": "localhost:9000"}
+    assert settings.Openings.read(environment) == settings.Openings((9000,), ("github.com", "git.slipway.test"))
+    allowed = settings.with_guests_allowed(environment)["SLIPWAY_ALLOWED_HOSTS"]
+    assert allowed == "localhost:9000,github.com,git.slipway.test"
+    assert settings.with_guests_allowed({"PATH": "/bin"}) == {"PATH": "/bin"}

@@ -6,6 +6,7 @@ from threading import Thread
 
 import pytest
 
+from devstack.errors import StackError
 from devstack.tls import authority
 
 NOW = dt.datetime.now(dt.UTC)
@@ -46,6 +47,22 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, damaged: str) -> None:
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "localreg.slipway.test", "10.99.0.1"])
 def test_every_local_name_is_accepted_with_the_authority_alone(tmp_path: Path, name: str) -> None:
     assert _accepted(authority.ensure(tmp_path, NOW), name)
+
+
+def test_a_leaf_for_other_names_is_of_the_same_authority(tmp_path: Path) -> None:
+    signer = authority.ensure(tmp_path / "own", NOW)
+    tls = authority.issue(signer, tmp_path / "guest", ("git.example",), NOW)
+
+    assert _accepted(tls, "git.example")
+    assert tls.authority.read_bytes() == signer.authority.read_bytes()
+    assert not tls.authority_key.exists()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _accepted(tls, "localhost")
+
+
+def test_only_an_authority_issues_leaves(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="no certificate authority"):
+        authority.issue(authority.TlsFiles(tmp_path), tmp_path / "guest", ("git.example",), NOW)
 
 
 def test_a_foreign_name_is_refused(tmp_path: Path) -> None:
