@@ -6,6 +6,7 @@ from itertools import takewhile
 from shared.arm.wire import ArmTime, Wire
 from shared.runs.context import Workshop
 from shared.runs.model import Run, Status
+from shared.runs.pool_line import platform_of
 from shared.runs.store import Active
 from shared.tasks.record import Task
 from shared.triggers.base_images.facts import BaseImageFacts, base_image_facts
@@ -144,13 +145,31 @@ def _place(shop: Workshop, waiting: Active) -> QueueFacts:
         run_id=waiting.run_id,
         position=position,
         under_way=under_way,
-        waits_for=rest.reason if rest else _waits_for(position, under_way, lane),
+        waits_for=_waits_for_pool(shop, waiting, position)
+        if lane
+        else rest.reason
+        if rest
+        else _waits_for(position, under_way),
     )
 
 
-def _waits_for(position: int, under_way: int, lane: str) -> str:
-    places = f"a builder of the agent pool {lane}" if lane else "one of the registry's places"
-    return f"It waits for {places}: {under_way} runs are under way, {position - 1} come before it."
+def _waits_for(position: int, under_way: int) -> str:
+    return f"It waits for one of the registry's places: {under_way} runs are under way, {position - 1} come before it."
+
+
+def _waits_for_pool(shop: Workshop, waiting: Active, position: int) -> str:
+    """Tell what of its pool a run waits for: a builder that is free, or any that could execute it at all."""
+    pool = shop.agent_pools.usable(waiting.registry, waiting.lane)
+    builders = [one for one in shop.pool.groups(waiting.registry) if one.agent_pool == waiting.lane]
+    machines, platform = [one for one in builders if one.machine], platform_of(waiting)
+    count, groups = pool.count if pool else 0, len(builders) - len(machines)
+    what = f"a builder of the agent pool {waiting.lane}"
+    if not (count and platform.os == "linux") and not any(one.takes(platform) for one in builders):
+        return f"It waits for {what} that can run {platform}: none of its {len(machines)} machines does."
+    has = f"{groups} of {count} container groups are there, {len(machines)} machines serve it"
+    told = f"It waits for {what}: {has}, {position - 1} runs come before it."
+    rest = shop.pool.rest(shop.settings.regions(shop.registry(waiting.registry)))
+    return f"{told} {rest.reason}" if rest and groups < count else told
 
 
 def _facts(decision: Decision) -> DecisionFacts:

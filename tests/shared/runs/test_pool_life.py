@@ -19,6 +19,8 @@ from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.store import Active
 from shared.runs.upkeep import keep_warm, sweep_groups
+from shared.triggers.explain import explain_run
+from shared.triggers.scheduler import open_scheduler
 
 if TYPE_CHECKING:
     from tests.shared.runs.conftest import Hands
@@ -341,3 +343,24 @@ def test_the_operator_says_after_which_runs_a_machine_goes_on(hands: "Hands") ->
     assert grant.claims_again
     yard.succeed(grant)
     assert yard.claim(machine) is None
+
+
+def test_explain_tells_what_of_its_pool_a_run_waits_for(hands: "Hands") -> None:
+    yard = Yard(hands, count=0)
+    yard.machine(yard.tokens.issue()[1], "linux/arm64")
+    run = yard.queue("k1")
+
+    def waits_for() -> str:
+        queue = explain_run(hands.shop, open_scheduler(hands.shop), run).queue
+        assert queue is not None
+        return queue.waits_for
+
+    assert waits_for() == (
+        "It waits for a builder of the agent pool mypool that can run linux/amd64: none of its 1 machines does."
+    )
+    yard.queue("k2")
+    yard.keeper.patch(POOL, {"properties": {"count": 1}})
+    assert waits_for() == (
+        "It waits for a builder of the agent pool mypool: 0 of 1 container groups are there, 1 machines serve it,"
+        " 0 runs come before it."
+    )
