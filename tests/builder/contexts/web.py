@@ -45,8 +45,8 @@ type Page = Callable[[Asked], Reply]
 class Site:
     """What is served: `pages` by path first, then `apps` by how the path begins, then git repositories below `folder`.
 
-    With `login` (`user:password`), everything asks for it. `smart` tells whether git's own protocol is
-    spoken or plain files are served.
+    With `login` (`user:password`), everything asks for it; `private` are paths and what is asked for below them.
+    `smart` tells whether git's own protocol is spoken or plain files are served.
     """
 
     folder: Path
@@ -55,6 +55,7 @@ class Site:
     pages: dict[str, Page] = field(default_factory=dict)
     apps: dict[str, Page] = field(default_factory=dict)
     login: str | None = None
+    private: dict[str, str] = field(default_factory=dict)
     smart: bool = True
     asked: list[Asked] = field(default_factory=list)
 
@@ -75,7 +76,8 @@ class Site:
         app = next((app for start, app in self.apps.items() if path.startswith(start)), None)
         if app:
             return app(asked)
-        if self.login and asked.headers.get("authorization") != basic(self.login):
+        login = self.login or next((one for below, one in self.private.items() if path.startswith(below)), None)
+        if login and asked.headers.get("authorization") != basic(login):
             return Reply(401, headers={"WWW-Authenticate": 'Basic realm="tests"'})
         return self._git(asked) if self.smart else self._file(path)
 
