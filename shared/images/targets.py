@@ -26,11 +26,13 @@ def target(name: str, variables: RunVariables, registries: Collection[str] = ())
 
 
 def render(text: str, variables: RunVariables) -> str:
-    """Fill in `{{.Run.X}}` and `{{.Build.ID}}`. Raises LanguageError for any other template."""
-    rendered = _ACTION.sub(lambda action: _value(action, variables), text)
-    if "{{" in rendered:
+    """Fill in `{{.Run.X}}` and `{{.Build.ID}}`. What is filled in is not read again.
+
+    Raises LanguageError for any other template.
+    """
+    if "{{" in _ACTION.sub("", text):
         raise LanguageError(f"'{text[:100]}' holds a template that is not a run variable such as {{{{.Run.ID}}}}.")
-    return rendered
+    return _ACTION.sub(lambda action: _value(action, variables), text)
 
 
 def _value(action: re.Match[str], variables: RunVariables) -> str:

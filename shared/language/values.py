@@ -1,5 +1,6 @@
 """The data that a task's template sees: run variables, values, secrets."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,8 @@ from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Map, Value
 from shared.language.source import check_size
 
+_MEANT_FOR_A_SHELL = re.compile(r"""[ $`"'\\&|;<>(){}!~*?\[\]]|^[#%@,]""")
+"""What a shell or YAML would take for more than a letter of a word; in front `#` begins a comment of both."""
 _PREFIX = "unable to render task: error while loading exec steps: "
 _OVERRIDE = f"{_PREFIX}failed to override values: "
 _DESERIALIZE = (
@@ -68,6 +71,17 @@ def _value(node: Node) -> Value:
             return node.text if resolved.tag is Tag.TIMESTAMP else resolved.value
 
 
+def shell_word(name: str) -> str:
+    r"""Answer a ref's name as text that a shell reads as that very name; all but odd names stay as they are.
+
+    Whoever may push a branch, or open a pull request from a fork, chooses its name, and git allows `$(id)`, quotes
+    and `;`. Texts of tasks are shell text, so such characters get a backslash: between double quotes of the text it
+    may be seen, but nothing is executed. What is not printable becomes `?`.
+    """
+    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return _MEANT_FOR_A_SHELL.sub(r"\\\g<0>", printable)
+
+
 def template_data(
     variables: RunVariables,
     values: Map,
@@ -77,12 +91,13 @@ def template_data(
     shared_volume: str,
 ) -> Map:
     """Give what a template calls `.`: `Run`, the legacy `Build`, `Values`, `Secrets` and both as JSON."""
+    names: Map = {"Branch": variables.branch, "GitTag": variables.git_tag}
     run: Map = {
         "ID": variables.id,
         "Commit": variables.commit,
         "Repository": variables.repository,
-        "Branch": variables.branch,
-        "GitTag": variables.git_tag,
+        "Branch": shell_word(variables.branch),
+        "GitTag": shell_word(variables.git_tag),
         "TriggeredBy": variables.triggered_by,
         "TaskName": variables.task_name,
         "Registry": variables.registry,
@@ -98,6 +113,6 @@ def template_data(
         "Run": run,
         "Values": values,
         "Secrets": dict(secrets),
-        "RunJSON": shlex.quote(json_text(run, Meter())),
+        "RunJSON": shlex.quote(json_text(run | names, Meter())),
         "ValuesJSON": shlex.quote(json_text(values, Meter())),
     }

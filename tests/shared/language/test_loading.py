@@ -1,5 +1,7 @@
 """From a task's text to its plan."""
 
+import shlex
+
 import pytest
 
 from shared.errors import LanguageError
@@ -382,3 +384,14 @@ def test_a_task_that_renders_to_nothing_is_refused() -> None:
 
 def test_now_is_the_start_of_the_run() -> None:
     assert loaded("steps:\n - cmd: x {{now | date `2006-01-02`}}\n").rendered.endswith("x 2026-01-02\n")
+
+
+@pytest.mark.parametrize("branch", ["$(id)", "{{.Run.ID}}", "--upload-pack=x", "a'b\"c", "#x", "a&b"])
+def test_the_name_of_a_branch_is_a_word_of_the_text_and_no_more(branch: str) -> None:
+    text = "steps:\n - cmd: img say {{.Run.Branch}} {{.Run.ID}}\n - build: --build-arg B={{.Run.Branch}} .\n"
+    given = TaskInput(text=text, variables=VARIABLES.model_copy(update={"branch": branch}))
+    cmd, build = load(given).plan.steps
+    assert isinstance(cmd, CmdStep)
+    assert isinstance(build, BuildStep)
+    assert shlex.split(cmd.cmd) == ["img", "say", branch, "cb1"]
+    assert build.command.build_arguments == (f"B={branch}",)

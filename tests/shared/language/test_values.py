@@ -1,10 +1,15 @@
 """What a template sees as values and run variables."""
 
+import shlex
+import subprocess
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.grant import NamedValue, Platform, RunVariables
 from shared.language.errors import ValuesError
-from shared.language.values import load_values, template_data
+from shared.language.values import load_values, shell_word, template_data
 
 PREFIX = "unable to render task: error while loading exec steps: "
 
@@ -62,3 +67,47 @@ def test_the_data_of_a_template() -> None:
     assert data["Secrets"] == {"s": "x"}
     assert data["ValuesJSON"] == """'{"a":"it'"'"'s"}'"""
     assert str(data["RunJSON"]).startswith("""'{"Architecture":"amd64","Branch":"",""")
+
+
+HOSTILE = [
+    "$(id)",
+    "`id`",
+    "{{.Run.ID}}",
+    "--upload-pack=x",
+    "a'b",
+    'a"b',
+    "a;id",
+    "a&&id",
+    "a|id",
+    "#x",
+    "$HOME",
+    "a>b",
+]
+
+
+@pytest.mark.parametrize("name", ["main", "feature/x-1.2_3", "fix/#12", "a=b,c+d@e%f", "äöü", "", "-x"])
+def test_the_name_of_a_branch_stays_as_it_is(name: str) -> None:
+    assert shell_word(name) == name
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_shell_reads_any_name_as_that_very_word(name: str) -> None:
+    for text in (f"printf %s {shell_word(name)}", f"printf %s x{shell_word(name)}"):
+        done = subprocess.run(["/bin/sh", "-c", text], capture_output=True, check=True, text=True)
+        assert done.stdout.removeprefix("x") == name
+    quoted = subprocess.run(
+        ["/bin/sh", "-c", f'printf %s "{shell_word(name)}"'], capture_output=True, check=False, text=True
+    )
+    assert "uid=" not in quoted.stdout + quoted.stderr
+
+
+@given(st.text(max_size=20))
+def test_any_name_is_one_word(name: str) -> None:
+    read = shlex.split(f"x {shell_word(name)}")
+    assert read == ["x", *([("".join(one if one.isprintable() else "?" for one in name))] if name else [])]
+
+
+def test_names_are_not_altered_where_they_are_quoted_anyway() -> None:
+    variables = RunVariables(id="cb1", registry="r.example.io", registry_name="r", date="x", branch="$(id)")
+    data = template_data(variables, {}, {}, platform=Platform(), shared_volume="vol")
+    assert '"Branch":"$(id)"' in str(data["RunJSON"])
