@@ -44,6 +44,14 @@ _OWN_MOUNTS = ("unshare", "--mount", "--propagation=private")
 
 _COMMAND = ("/opt/slipway/start",)
 _ENVIRONMENT = ("PYTHONPATH=/opt/slipway:/opt/slipway/lib",)
+_CONFINED_COMMAND = ("/kaniko/tini", "--", "/kaniko/bin/python3", "-m", "builder")
+_CONFINED_ENVIRONMENT = (
+    "PATH=/kaniko/bin:/kaniko",
+    "PYTHONHOME=/kaniko",
+    "PYTHONPATH=/kaniko/agent:/kaniko/agent/lib",
+    "PYTHONDONTWRITEBYTECODE=1",
+    "TMPDIR=/kaniko/slipway/tmp",
+)
 _KEPT_SECONDS = 7 * 24 * 3600.0
 
 
@@ -58,6 +66,53 @@ def ensure(cache: Path, checkout: Path) -> BuilderImage:
         os.utime(layer)
     lower = tuple(str(layer / "root") for layer in layers)
     return BuilderImage(lower=lower, command=_COMMAND, environment=_ENVIRONMENT)
+
+
+def confined(cache: Path, checkout: Path, executor: Path) -> BuilderImage:
+    """Return the image of a confined builder around kaniko's `executor`: what `builder/Dockerfile.confined` makes."""
+    layers = [made.ensure() for made in (_confined_agent(cache, checkout, executor), _confined_home(cache, checkout))]
+    environment = ("KANIKO_EXECUTOR=/kaniko/executor", *_CONFINED_ENVIRONMENT)
+    return BuilderImage(tuple(str(layer / "root") for layer in layers), _CONFINED_COMMAND, environment)
+
+
+def _confined_home(cache: Path, checkout: Path) -> Made:
+    """Return Python, git and busybox as they lie below /kaniko, gathered from a Debian of their own."""
+    folder = checkout / "builder" / "image"
+    texts = [(folder / name).read_text() for name in ("confined.txt", "confined.sh")]
+    requirements = checkout / "builder" / "requirements.txt"
+    parts = (str(_RECIPE), SUITE, platform.machine(), *texts, requirements.read_text())
+    made_from = _digest(*(text.encode() for text in parts))
+
+    def fill(directory: Path) -> None:
+        debian, out = directory / "debian", directory / "root"
+        options = ["--variant=minbase", f"--include={','.join(texts[0].split())}"]
+        run([*_OWN_MOUNTS, "debootstrap", *options, SUITE, str(debian), mirror.debian()], "debootstrap")
+        agent_home = debian / "out" / "kaniko" / "agent"
+        agent_home.mkdir(parents=True)
+        library = packages(cache, checkout).ensure() / "root" / _HOME / "lib"
+        shutil.copytree(library, agent_home / "lib")
+        shutil.copy2(folder / "confined.sh", debian / "confined.sh")
+        gather = ["chroot", str(debian), "/bin/sh", "/confined.sh", "/out"]
+        run([*_OWN_MOUNTS, *gather], "Gathering the confined builder's home")
+        (debian / "out").rename(out)
+        (out / "kaniko" / "slipway" / "tmp").mkdir(parents=True)
+        shutil.rmtree(debian)
+
+    return Made("Making the confined builder's home", cache / f"builder-confined-{made_from}", fill)
+
+
+def _confined_agent(cache: Path, checkout: Path, executor: Path) -> Made:
+    """Return the agent's source and the executor, as they lie below /kaniko."""
+    plain = agent(cache, checkout)
+    made_from = _digest(plain.directory.name.encode(), executor.read_bytes())
+
+    def fill(directory: Path) -> None:
+        home = directory / "root" / "kaniko"
+        shutil.copytree(plain.ensure() / "root" / _HOME, home / "agent")
+        shutil.copy2(executor, home / "executor")
+        (home / "executor").chmod(0o755)
+
+    return Made("Copying the confined builder's agent", cache / f"builder-agent-confined-{made_from}", fill)
 
 
 def debian(cache: Path, checkout: Path) -> Made:

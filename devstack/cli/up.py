@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from devstack.cli.target import Target
 from devstack.errors import StackError
 from devstack.seeds import recipes, store
 from devstack.setup import azure_cli, azurite, packages
-from devstack.stack import az, configs, credentials, hosts_file, ports
+from devstack.stack import az, configs, credentials, hosts_file, names, ports
 from devstack.stack import record as records
 from devstack.stack.credentials import DEV_USER, Credentials
 from devstack.stack.layout import CHECKOUT, cache
@@ -31,6 +31,8 @@ from devstack.stack.services import AZURITE_STOP_SECONDS, Programs, services
 from devstack.stack.supervisor import Supervisor
 from devstack.tls import authority
 
+EXECUTOR = "KANIKO_EXECUTOR"
+"""Names the program of kaniko, with which the stack has confined builders, too."""
 SPACE_BYTES = 6 * 1024**3
 """What a first setup takes: az 0.8 GB, Azurite 0.2, the builder's root 1.5, images and builds the rest."""
 
@@ -41,7 +43,7 @@ class Equipment:
 
     programs: Programs
     az: Path
-    image: configs.BuilderImage
+    images: Mapping[str, configs.BuilderImage]
 
 
 def set_up() -> Equipment:
@@ -52,10 +54,12 @@ def set_up() -> Equipment:
     packages.ensure()
     script = azurite.ensure(home)
     program = azure_cli.ensure(home)
-    image = layers.ensure(home, CHECKOUT)
+    images = {names.BUILDER_IMAGE: layers.ensure(home, CHECKOUT)}
+    if executor := os.environ.get(EXECUTOR):
+        images[names.CONFINED_IMAGE] = layers.confined(home, CHECKOUT, Path(executor))
     for seed in (recipes.BUSYBOX,):
         store.ensure(seed, home)
-    return Equipment(Programs(packages.require("node"), script, packages.require("docker-registry")), program, image)
+    return Equipment(Programs(packages.require("node"), script, packages.require("docker-registry")), program, images)
 
 
 def _require_root() -> None:
@@ -123,7 +127,9 @@ def _prepared(target: Target, equipment: Equipment) -> Iterator[Supervisor]:
     ports.require_free(stack_ports)
     authority.ensure(layout.tls.directory, dt.datetime.now(dt.UTC))
     secrets = credentials.load_or_create(layout)
-    configs.write_all(layout, stack_ports, secrets, equipment.image)
+    step = configs.BuilderImage((str(store.unpacked(recipes.BUSYBOX, cache())),), ("/bin/sh",), ())
+    steps = {f"{stack_ports.login_server}/{recipes.BUSYBOX.name}": step}
+    configs.write_all(layout, stack_ports, secrets, {**equipment.images, **steps})
     for folder in (layout.azurite, layout.registry, layout.other_registry, layout.container_groups):
         folder.mkdir(parents=True, exist_ok=True)
     write_logins(target, secrets)

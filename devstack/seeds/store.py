@@ -17,6 +17,7 @@ from devstack.stack.ports import Ports
 from devstack.stack.settings import trust_environment, without_proxy
 
 IMAGE = "image"
+ROOT = "root"
 
 
 def ensure(seed: Seed, cache: Path) -> Path:
@@ -31,6 +32,23 @@ def ensure(seed: Seed, cache: Path) -> Path:
             oci_layout.write(root, seed.config, directory / IMAGE)
 
     return Made(f"base image {seed.name}", cache / "seeds" / seed.key, fill).ensure() / IMAGE
+
+
+def unpacked(seed: Seed, cache: Path) -> Path:
+    """Return a directory with the image's files, for containers that nobody pulls."""
+    image = ensure(seed, cache)
+
+    def blob(name: str) -> Path:
+        return image / "blobs" / name.replace(":", "/")
+
+    def fill(directory: Path) -> None:
+        root = directory / ROOT
+        root.mkdir()
+        for layer in json.loads(blob(digest(image)).read_text())["layers"]:
+            argv = ("tar", "--extract", "--gzip", "--file", str(blob(layer["digest"])))
+            run((*argv, "--directory", str(root)), f"Unpacking {seed.name}")
+
+    return Made(f"files of {seed.name}", cache / "seeds" / f"{seed.key}-files", fill).ensure() / ROOT
 
 
 def digest(image: Path) -> str:

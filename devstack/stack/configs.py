@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,9 +131,13 @@ def _registry(layout: Layout, ports: Ports, credentials: Credentials, place: tup
 
 
 def container_groups(
-    layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage, openings: Openings = NOTHING_ELSE
+    layout: Layout,
+    ports: Ports,
+    credentials: Credentials,
+    images: Mapping[str, BuilderImage],
+    openings: Openings = NOTHING_ELSE,
 ) -> dict[str, object]:
-    """Configure the container-group service: what it listens on, its image, and what a group may reach.
+    """Configure the container-group service: what it listens on, its images by name, and what a group may reach.
 
     The guest port is port 443 of its names.
     """
@@ -145,11 +150,8 @@ def container_groups(
         "key": str(layout.tls.leaf_key),
         "state_dir": str(layout.container_groups),
         "images": {
-            names.BUILDER_IMAGE: {
-                "lower": list(image.lower),
-                "command": list(image.command),
-                "env": list(image.environment),
-            }
+            name: {"lower": list(image.lower), "command": list(image.command), "env": list(image.environment)}
+            for name, image in images.items()
         },
         "forwards": [
             _forward(names.REGISTRY_ADDRESS_IN_GROUPS, ports.registry),
@@ -211,10 +213,12 @@ class ConfigFiles:
         return str(self.layout.config / "container-groups.json")
 
 
-def write_all(layout: Layout, ports: Ports, credentials: Credentials, image: BuilderImage) -> ConfigFiles:
+def write_all(
+    layout: Layout, ports: Ports, credentials: Credentials, images: Mapping[str, BuilderImage]
+) -> ConfigFiles:
     """Write every configuration file of a stack."""
     made = ConfigFiles(layout)
-    groups = container_groups(layout, ports, credentials, image, Openings.read(os.environ))
+    groups = container_groups(layout, ports, credentials, images, Openings.read(os.environ))
     texts = {
         "entra.json": _with_secrets(entra(layout, ports, credentials)),
         "token-service.json": _with_secrets(token_service(layout, ports, credentials)),

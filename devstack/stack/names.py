@@ -31,6 +31,7 @@ REGISTRY_ID = f"{RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registrie
 OTHER_REGISTRY_ID = f"{RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{OTHER_REGISTRY}"
 
 BUILDER_IMAGE = "slipway/builder:local"
+CONFINED_IMAGE = "slipway/confined:local"
 STORAGE_ACCOUNT = "slipway"
 
 LEGACY_ARM_AUDIENCE = "https://management.core.windows.net/"

@@ -50,8 +50,10 @@ FOREIGN = ("AZURE_", "AzureWebJobs", "IDENTITY_", "MSI_", "SLIPWAY_", "FUNCTIONS
 
 
 ALLOWED_HOSTS, GIT_POLL_MINUTES = "SLIPWAY_ALLOWED_HOSTS", "SLIPWAY_GIT_POLL_MINUTES"
-OWN = frozenset({ALLOWED_HOSTS, GIT_POLL_MINUTES})
-"""Settings that the caller of `./dev up` may make: what of the own network is called, how often repositories are."""
+BUILDER_KINDS = "SLIPWAY_BUILDER_KINDS"
+OWN = frozenset({ALLOWED_HOSTS, GIT_POLL_MINUTES, BUILDER_KINDS})
+"""Settings that the caller of `./dev up` may make: what of the own network is called, how often repositories are, and
+which kinds of builders there are."""
 
 
 GUEST_HOSTS = "SLIPWAY_DEV_GUEST_HOSTS"
@@ -132,6 +134,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_BUILDER_RESOURCE_GROUP": names.BUILDER_RESOURCE_GROUP,
         "SLIPWAY_BUILDER_IMAGE": names.BUILDER_IMAGE,
         "SLIPWAY_BUILDER_PRIVILEGED": "true",
+        "SLIPWAY_CONFINED_IMAGE": names.CONFINED_IMAGE,
         "SLIPWAY_WARM_BUILDERS": str(WARM_BUILDERS),
         "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
         "SLIPWAY_POOL_SILENCE": "20",

@@ -1,5 +1,6 @@
 """What the builder image is made from, and what makes it anew."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack.builder_image import layers
 from devstack.builder_image.layers import agent, debian, ensure, packages
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -102,3 +104,20 @@ def test_the_image_has_what_an_agent_needs() -> None:
     assert not list((root / "var/cache/apt").iterdir())
     said = subprocess.run(["chroot", str(root), "python3", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("Python 3.13.")
+
+
+def test_the_confined_image_here_is_the_one_of_its_dockerfile() -> None:
+    text = (CHECKOUT / "builder" / "Dockerfile.confined").read_text()
+    start = json.loads(text.rpartition("ENTRYPOINT ")[2])
+    assert tuple(start) == layers._CONFINED_COMMAND
+    for line in layers._CONFINED_ENVIRONMENT:
+        assert line in text
+
+
+def test_the_confined_agent_lies_where_kaniko_wipes_nothing(checkout: Path, tmp_path: Path) -> None:
+    executor = tmp_path / "executor"
+    executor.write_text("#!/bin/true\n")
+    home = layers._confined_agent(tmp_path, checkout, executor).ensure() / "root" / "kaniko"
+    assert {path.name for path in home.iterdir()} == {"agent", "executor"}
+    assert (home / "agent" / "builder" / "image" / "step.sh").exists()
+    assert os.access(home / "executor", os.X_OK)

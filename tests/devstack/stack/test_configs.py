@@ -13,10 +13,11 @@ LAYOUT = Layout(Path("/state"))
 PORTS = Ports(8000)
 SECRETS = Credentials()
 IMAGE = configs.BuilderImage(("/top", "/bottom"), ("/usr/bin/python3", "-m", "builder"), ("PATH=/bin",))
+IMAGES = {names.BUILDER_IMAGE: IMAGE}
 
 
 def test_a_group_reaches_the_registries_by_name_and_three_ports_of_its_own_loopback() -> None:
-    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGE)
+    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGES)
 
     assert made["hosts"] == {"localreg.slipway.test": "10.99.0.1", "otherreg.slipway.test": "10.99.0.1"}
     assert [(rule["listen_address"], rule["port"]) for rule in made["forwards"]] == [  # type: ignore[attr-defined]
@@ -29,7 +30,7 @@ def test_a_group_reaches_the_registries_by_name_and_three_ports_of_its_own_loopb
 
 
 def test_guests_are_names_of_the_guest_port_which_is_their_https() -> None:
-    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGE, Openings((), ("git.slipway.test",)))
+    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGES, Openings((), ("git.slipway.test",)))
 
     assert made["hosts"] == dict.fromkeys(
         ("localreg.slipway.test", "otherreg.slipway.test", "git.slipway.test"), "10.99.0.1"
@@ -43,7 +44,7 @@ def test_guests_are_names_of_the_guest_port_which_is_their_https() -> None:
 
 
 def test_callers_of_the_container_group_service_are_checked_against_the_tenant() -> None:
-    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGE)
+    made = configs.container_groups(LAYOUT, PORTS, SECRETS, IMAGES)
 
     assert made["token_issuer"] == f"https://localhost:8004/{names.TENANT_ID}/v2.0"
     assert made["jwks_url"] == f"https://localhost:8004/{names.TENANT_ID}/discovery/v2.0/keys"
@@ -62,7 +63,7 @@ def test_each_registry_trusts_the_token_service_that_it_names() -> None:
 
 def test_configuration_files_are_readable_by_the_owner_alone(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    configs.write_all(layout, PORTS, SECRETS, IMAGE)
+    configs.write_all(layout, PORTS, SECRETS, IMAGES)
 
     made = {path.name: path.stat().st_mode & 0o777 for path in layout.config.iterdir()}
 
@@ -73,7 +74,7 @@ def test_configuration_files_are_readable_by_the_owner_alone(tmp_path: Path) -> 
 
 def test_written_configurations_hold_the_secrets_that_the_services_need(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    configs.write_all(layout, PORTS, SECRETS, IMAGE)
+    configs.write_all(layout, PORTS, SECRETS, IMAGES)
 
     read = EntraConfig.model_validate_json((layout.config / "entra.json").read_text())
 
