@@ -86,7 +86,7 @@ class ControlPlane:
 
     def run(self, grant: Grant) -> "RunLink":
         """Open the calls that concern one run."""
-        return RunLink(self._http, f"{self._url}/runs/{grant.run_id}", grant.run_token)
+        return RunLink(self._http, f"{self._url}/runs/{grant.run_id}", grant.run_token, grant.trace_parent)
 
 
 def _grant(answer: httpx.Response) -> Grant:
@@ -99,10 +99,12 @@ def _grant(answer: httpx.Response) -> Grant:
 class RunLink:
     """The calls of one run, made with its token. Each raises Fenced once the run is no longer ours."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, token: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, token: str, trace_parent: str = "") -> None:
         self._http = http
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        if trace_parent:
+            self._headers["traceparent"] = trace_parent
 
     async def heartbeat(self) -> None:
         """Tell the app that we live. Raises Unavailable when it does not answer."""

@@ -19,12 +19,13 @@ from builder.faults import ContextRefused, Fenced, NeedsFull, NeedsSteps, StepFa
 from builder.log import RunLog
 from builder.report import tell
 from builder.shop import Made, Shop
+from builder.spans import Spans
 from builder.steps import docker_build
 from builder.tasks.task import run_task
 from builder.trust import BUNDLE
 from shared.contexts import secret_parts
 from shared.errors import InvalidRequest, SlipwayError
-from shared.grant import Grant, Outcome, Report
+from shared.grant import Grant, Outcome, Report, SpanName
 
 _log = logging.getLogger("slipway.builder")
 _FAILED: Final = "failed during run, err: "
@@ -55,6 +56,7 @@ class _Execution:
         self._tools = tools
         self._link = link
         self._grant = grant
+        self._spans = Spans()
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + grant.timeout_seconds
         self._fence: asyncio.Future[Fenced] = loop.create_future()
@@ -140,7 +142,15 @@ class _Execution:
         means = Means(tools.http, private, private / BUNDLE, self._link.login)
         context = await self._context(means)
         shop = Shop(
-            self._grant, tools.engine, self._link, tools.http, self._log, tools.paths.home, means, self._deadline
+            self._grant,
+            tools.engine,
+            self._link,
+            tools.http,
+            self._log,
+            tools.paths.home,
+            means,
+            self._spans,
+            self._deadline,
         )
         if work.docker_build:
             return await docker_build(shop, work.docker_build, context)
@@ -153,7 +163,8 @@ class _Execution:
         if source is None:
             return Context(root)
         self._log.line("Downloading source code...")
-        context = await source.fetch(root)
+        with self._spans.span(SpanName.CONTEXT):
+            context = await source.fetch(root)
         self._log.line("Finished downloading source code")
         return context
 
@@ -185,6 +196,7 @@ class _Execution:
             images=made.images,
             dependencies=made.dependencies,
             platforms=made.platforms if made.platforms != (self._grant.platform,) else (),
+            spans=self._spans.made,
         )
 
 

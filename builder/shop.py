@@ -9,6 +9,7 @@ from builder.contexts.choose import Means
 from builder.control import RunLink
 from builder.engine.protocol import Engine
 from builder.log import RunLog
+from builder.spans import Spans
 from shared.grant import Grant, Image, ImageDependency, LoginRequest, Platform, RegistryLogin
 
 
@@ -32,6 +33,7 @@ class Shop:
     log: RunLog
     home: Path
     means: Means
+    spans: Spans
     deadline: float
     """When the run must have ended, in the time of the running loop."""
 

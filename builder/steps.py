@@ -19,7 +19,7 @@ from builder.publish import image, published, push
 from builder.scan import Scanned, Subject, scan
 from builder.shop import Made, Shop
 from shared.errors import SlipwayError
-from shared.grant import DockerBuild, Grant, Image, ImageDependency, LoginRequest, NamedValue, Platform
+from shared.grant import DockerBuild, Grant, Image, ImageDependency, LoginRequest, NamedValue, Platform, SpanName
 from shared.images.references import Reference
 from shared.images.targets import render, target
 
@@ -84,9 +84,11 @@ async def docker_build(shop: Shop, request: DockerBuild, context: Context) -> Ma
     if request.is_push_enabled and tags:
         push_step = _Step(shop.log, "push", _PUSH_SECONDS)
         push_step.begin()
-        images = await push_step.run(_push(shop, tags, digest))
+        with shop.spans.span(SpanName.PUSH):
+            images = await push_step.run(_push(shop, tags, digest))
         if prepared.kept and may_keep(shop, prepared.build, build.took):
-            await keep(shop, prepared.build, prepared.kept)
+            with shop.spans.span(SpanName.KEEP_LAYERS):
+                await keep(shop, prepared.build, prepared.kept)
     found = dependencies(images, prepared.scanned.bases, prepared.scanned.digests, context.commit)
     _sum_up(shop.log, build, push_step, found)
     return Made(images if push_step else (), found, prepared.build.platforms)
@@ -125,7 +127,8 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         logins=grant.logins,
         layers=cache,
     )
-    scanned = await scan(shop, subject)
+    with shop.spans.span(SpanName.SCAN):
+        scanned = await scan(shop, subject)
     log.line("Successfully scanned dependencies")
     await warn_of_emulation(shop, platforms)
     kept = await look_up(shop, cache, scanned.logins) if cache else None
@@ -161,7 +164,7 @@ def _arguments(request: DockerBuild, grant: Grant) -> tuple[NamedValue, ...]:
 
 async def _build(shop: Shop, build: ImageBuild) -> str:
     shop.log.line("Launching container with name: build")
-    with shop.log.output() as output:
+    with shop.spans.span(SpanName.BUILD), shop.log.output() as output:
         digest = await shop.engine.build(build, output)
     shop.log.line("Successfully executed container: build")
     return digest

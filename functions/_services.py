@@ -90,6 +90,8 @@ def _tell_of_end(storage: Storage, known: Settings, run: Run) -> None:
     """Have it recorded what follows from a run: what its task stands on, the images that it pushed, and how."""
     _tell_receivers(storage, known, run)
     _tell_host(storage, known, run)
+    if known.telemetry_endpoint:
+        storage.telemetry.send({"run": run.id, "registry": run.registry, "attempt": "1"})
     if run.task or run.output_images:
         storage.base_images.send({"ended": run.id, "registry": run.registry})
     if run.output_images and known.is_signing:

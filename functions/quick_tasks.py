@@ -8,6 +8,7 @@ from shared.runs.resource import run_resource
 from shared.runs.sources import upload_location
 from shared.runs.submit import request_key
 from shared.runs.task_runs import Asked, submit_any
+from shared.runs.trace import read_trace_parent
 from shared.settings import Role
 
 blueprint = func.Blueprint()
@@ -32,7 +33,8 @@ def schedule_run(req: func.HttpRequest) -> func.HttpResponse:
     def use(call: RegistryCall) -> func.HttpResponse:
         request = parse_any_run_request(call.body())
         key = request_key(req.headers.get("x-ms-client-request-id"), str(call.id), req.get_body())
-        run = submit_any(call.services.shop, call.registry, call.id, request, Asked(call.caller, key))
+        parent = read_trace_parent(req.headers.get("traceparent"))
+        run = submit_any(call.services.shop, call.registry, call.id, request, Asked(call.caller, key, parent))
         return reply(run_resource(call.id, run).json_object())
 
     return arm_registry(req, Role.RUNNER, use)

@@ -204,6 +204,8 @@ class Grant(Message):
     """Bytes that the log holds already (what was said while the run waited): where the builder goes on."""
     result_url: str = Field(repr=False)
     """SAS of a blob that does not exist yet, with create and write permission: the `Report`, before it is sent."""
+    trace_parent: str = ""
+    """The span that the builder works in (W3C Trace Context); it goes with each of the builder's calls of the app."""
     claims_again: bool = False
     """Whether the builder is to make itself clean after this run and claim again, instead of leaving."""
 
@@ -297,6 +299,32 @@ class ImageDependency(Message):
     git_head_revision: str | None = None
 
 
+MOST_SPANS = 200
+_DAY = 24 * 60 * 60 * 1000
+
+
+class SpanName(StrEnum):
+    """What a builder tells the duration of."""
+
+    CONTEXT = "context"
+    SCAN = "scan"
+    BUILD = "build"
+    PUSH = "push"
+    STEP = "step"
+    KEEP_LAYERS = "keep layers"
+
+
+class Span(Message):
+    """One part of a run: when it began after the claim, and how long it took, in milliseconds."""
+
+    name: SpanName
+    begin_ms: int = Field(ge=0, le=_DAY)
+    took_ms: int = Field(ge=0, le=_DAY)
+    failed: bool = False
+    step: str = Field(default="", pattern="^[A-Za-z0-9._-]{0,64}$")
+    """The step of a task that it belongs to."""
+
+
 class Report(Message):
     """How the run ended. Written to `result_url` first, then sent."""
 
@@ -311,5 +339,7 @@ class Report(Message):
     """What the images were built for, where that is not the run's one platform."""
     steps: tuple[StepContainer, ...] = Field(default=(), max_length=50)
     """Nothing was done: the run needs a group with these containers, which cannot be added to one that runs."""
+    spans: tuple[Span, ...] = Field(default=(), max_length=MOST_SPANS)
+    """What its time went into."""
     needs_full: bool = False
     """Nothing was done: the run needs a full builder. Where none can be had it ends as the rest says."""

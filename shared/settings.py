@@ -248,6 +248,14 @@ class Settings(BaseModel):
         default="[]", alias="SLIPWAY_NOTIFICATIONS", validate_default=True, repr=False
     )
     """Who is told of runs."""
+    telemetry_endpoint: str = Field(default="", alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern=r"^$|^https?://[^\s#?]+$")
+    """Base address of a collector that takes OTLP over HTTP, without `/v1/traces`; none for no traces and metrics."""
+    telemetry_headers: str = Field(default="", alias="OTEL_EXPORTER_OTLP_HEADERS", repr=False)
+    """What the collector wants to see: `name=value`, comma-separated."""
+    price_cpu: float = Field(default=0.0, alias="SLIPWAY_PRICE_CPU_SECOND", ge=0)
+    """Price of one core for a second, in the operator's currency."""
+    price_memory: float = Field(default=0.0, alias="SLIPWAY_PRICE_GB_SECOND", ge=0)
+    """Price of one GB of memory for a second."""
 
     key_file: Path | None = Field(default=None, alias="SLIPWAY_KEY_FILE")
     """File with 32 random bytes in base64: the local stand-in for the Key Vault key."""

@@ -21,7 +21,7 @@ from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
 from shared.contexts import ContextKind, classify, secret_parts
 from shared.errors import LanguageError, SlipwayError
-from shared.grant import Platform, Source
+from shared.grant import Platform, Source, SpanName
 from shared.images.references import Reference
 from shared.language import BuildStep
 
@@ -69,7 +69,8 @@ async def run_build(room: Room, step: BuildStep, deadline: float) -> None:
             retries=step.retries, delay=step.retry_delay, only_on=step.retry_on_errors, repeat=step.repeat
         )
         began = time.monotonic()
-        await attempt_all(room.log, step.id, lambda write: room.containers.build(build, write), attempts, deadline)
+        with room.shop.spans.span(SpanName.BUILD, step.id):
+            await attempt_all(room.log, step.id, lambda write: room.containers.build(build, write), attempts, deadline)
         if kept and may_keep_text(room.shop, room.plan, step, time.monotonic() - began):
             await keep_text(room.shop, build, kept, deadline)
 
@@ -89,7 +90,8 @@ async def _scan(room: Room, step: BuildStep, private: Path) -> tuple[Place, Scan
             place = place_of(step, room.context) if local else await _fetched(room, step, private)
             subject = _subject(room, step, place)
             cache = place_of_text(room.shop, step, place.dockerfile, subject.platforms)
-            scanned = await scan(room.shop, replace(subject, layers=cache), quiet=True)
+            with room.shop.spans.span(SpanName.SCAN, step.id):
+                scanned = await scan(room.shop, replace(subject, layers=cache), quiet=True)
     except (Fenced, EngineUnavailable):
         raise
     except TimeoutError:

@@ -11,6 +11,7 @@ from builder.tasks.builds import run_build
 from builder.tasks.pushes import run_push
 from builder.tasks.room import WORKSPACE, Room
 from shared.errors import SlipwayError
+from shared.grant import SpanName
 from shared.language import AnyStep, BuildStep, CmdStep, ContainerStep, PushStep
 
 
@@ -54,13 +55,14 @@ async def _execute(room: Room, step: AnyStep) -> None:
     deadline = asyncio.get_running_loop().time() + step.timeout
     began = time.monotonic()
     try:
-        match step:
-            case CmdStep():
-                await _run_cmd(room, step, deadline)
-            case BuildStep():
-                await run_build(room, step, deadline)
-            case PushStep():
-                await run_push(room, step, deadline)
+        with room.shop.spans.span(SpanName.STEP, step.id):
+            match step:
+                case CmdStep():
+                    await _run_cmd(room, step, deadline)
+                case BuildStep():
+                    await run_build(room, step, deadline)
+                case PushStep():
+                    await run_push(room, step, deadline)
     finally:
         room.took[step.id] = time.monotonic() - began
 

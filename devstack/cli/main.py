@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from devstack import progress
-from devstack.cli import az, checks, demo, seed, state, up
+from devstack.cli import az, checks, demo, seed, state, trace, up
 from devstack.cli import target as targets
 from devstack.errors import StackError
 from devstack.stack.layout import CHECKOUT
@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add("status", lambda o: state.status(targets.of(o)), "show what runs")
     add("az", lambda o: az.run(targets.of(o), o.rest), "run the real az against the stack ([--as PRINCIPAL] first)")
     add("demo", lambda o: demo.demo(targets.of(o)), "build samples/hello with the real az, setting up all it needs")
+    tracing = add("trace", lambda o: trace.show(targets.of(o), o.run), "show what a run's time went into")
+    tracing.add_argument("run", metavar="RUN")
     add("check", lambda _: checks.check(), "lint, formatting, types and import rules")
     add("test", lambda o: _test(o.rest), "run the fast tests, then the slow ones ([--fast] [PYTEST OPTIONS])")
     add("plan", lambda o: _plan(o.rest), "show the steps of a task file")

@@ -50,10 +50,10 @@ FOREIGN = ("AZURE_", "AzureWebJobs", "IDENTITY_", "MSI_", "SLIPWAY_", "FUNCTIONS
 
 
 ALLOWED_HOSTS, GIT_POLL_MINUTES = "SLIPWAY_ALLOWED_HOSTS", "SLIPWAY_GIT_POLL_MINUTES"
-BUILDER_KINDS = "SLIPWAY_BUILDER_KINDS"
-OWN = frozenset({ALLOWED_HOSTS, GIT_POLL_MINUTES, BUILDER_KINDS})
-"""Settings that the caller of `./dev up` may make: what of the own network is called, how often repositories are, and
-which kinds of builders there are."""
+BUILDER_KINDS, NOTIFICATIONS = "SLIPWAY_BUILDER_KINDS", "SLIPWAY_NOTIFICATIONS"
+OWN = frozenset({ALLOWED_HOSTS, GIT_POLL_MINUTES, BUILDER_KINDS, NOTIFICATIONS})
+"""Settings that the caller of `./dev up` may make: what of the own network is called, how often repositories are,
+which kinds of builders there are, and who is told of runs."""
 
 
 GUEST_HOSTS = "SLIPWAY_DEV_GUEST_HOSTS"

@@ -24,7 +24,7 @@ param eventsPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
 var containerNames = ['deployments', 'dead-letters', 'sources', 'logs', 'requests', 'results', 'signing-keys']
-var queueNames = ['dispatch', 'git-deliveries', 'git-statuses', 'base-images', 'provenance', 'notifications', 'registry-events']
+var queueNames = ['dispatch', 'git-deliveries', 'git-statuses', 'base-images', 'provenance', 'notifications', 'telemetry', 'registry-events']
 var tableNames = [
   'runs'
   'groups'

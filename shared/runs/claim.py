@@ -45,6 +45,7 @@ from shared.runs.reuse import is_old, may_go_on
 from shared.runs.sealed import open_request
 from shared.runs.sources import source
 from shared.runs.submit import run_variables
+from shared.runs.trace import builder_parent
 
 _TOKEN_MARGIN = timedelta(hours=1)
 _LOG = logging.getLogger(__name__)
@@ -201,6 +202,7 @@ def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[Reg
         log_url=writing_url(shop, run),
         log_position=log_size(shop, run),
         result_url=result_url(shop, run),
+        trace_parent=builder_parent(run),
     )
 
 

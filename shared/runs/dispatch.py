@@ -163,7 +163,8 @@ def start(shop: Workshop, run: Run, held: Active) -> Throttled | None:
     def started(current: Run) -> Run | None:
         if current.status is not Status.QUEUED:
             return None
-        return current.moved(Status.STARTED, shop.clock(), group=group, attempt=attempt)
+        now = shop.clock()
+        return current.moved(Status.STARTED, now, placed=now, group=group, attempt=attempt)
 
     shop.store.change(run.registry, run.id, started)
     return None

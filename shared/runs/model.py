@@ -69,6 +69,10 @@ class Run(BaseModel):
     """Base64 text that the caller wants to see again in the task's update notification."""
     created: datetime
     updated: datetime
+    trace_parent: str = ""
+    """The caller's span that asked for the run (W3C Trace Context), if it told one."""
+    placed: datetime | None = None
+    """When its latest builder was asked for."""
     started: datetime | None = None
     finished: datetime | None = None
     timeout_seconds: int

@@ -27,6 +27,8 @@ class Order:
     is_archived: bool = False
     is_untrusted: bool = False
     """Whether a stranger wrote what is built: the run gets none of the task's secrets and publishes nothing."""
+    trace_parent: str = ""
+    """The caller's span (W3C Trace Context)."""
     dispatches: bool = True
     """Whether the run is dispatched at once; who queues many dispatches once, afterwards."""
 
@@ -55,7 +57,9 @@ def run_task(shop: Workshop, registry: RegistrySettings, task: str, order: Order
         "log_template": order.log_template or request.log_template,
         "is_archive_enabled": order.is_archived,
     }
-    origin = Origin(content.task.name, order.cause, order.overrides.update_trigger_token, order.is_untrusted)
+    origin = Origin(
+        content.task.name, order.cause, order.overrides.update_trigger_token, order.is_untrusted, order.trace_parent
+    )
     return submit(
         shop,
         registry,

@@ -44,6 +44,8 @@ class Origin:
     cause: Cause = MANUAL
     update_trigger_token: str | None = None
     is_untrusted: bool = False
+    trace_parent: str = ""
+    """The caller's span (W3C Trace Context)."""
 
 
 QUICK = Origin()
@@ -144,6 +146,7 @@ def _new_run(shop: Workshop, registry: RegistrySettings, draft: _Draft, later: i
         agent_pool=request.agent_pool_name,
         is_archived=request.is_archive_enabled,
         is_untrusted=origin.is_untrusted,
+        trace_parent=origin.trace_parent,
     )
     return run.model_copy(update={"push_repositories": _push_repositories(registry, run, request)})
 

@@ -15,7 +15,7 @@ from shared.errors import Conflict, NotFound, PreconditionFailed, SlipwayError, 
 from shared.runs.context import Workshop
 from shared.runs.model import Run, Status
 from shared.runs.of_tasks import Order, run_task
-from shared.runs.submit import request_key, submit
+from shared.runs.submit import Origin, request_key, submit
 from shared.settings import RegistrySettings
 from shared.tasks.task_runs import StoredTaskRun, TaskRun, TaskRunSpec, TaskRunStore, parse_task_run, patched_task_run
 
@@ -30,6 +30,8 @@ class Asked:
 
     caller: Caller
     key: str
+    trace_parent: str = ""
+    """The caller's span (W3C Trace Context)."""
 
 
 def submit_any(
@@ -37,13 +39,15 @@ def submit_any(
 ) -> Run:
     """Answer the queued run of a request of any kind. Raises as `submit` and `run_task` do."""
     if not isinstance(request, TaskRunRequest):
-        return submit(shop, registry, request, asked.caller, asked.key)
+        origin = Origin(trace_parent=asked.trace_parent)
+        return submit(shop, registry, request, asked.caller, asked.key, origin=origin)
     order = Order(
         caller=asked.caller,
         overrides=request.override_task_step_properties,
         agent_pool=request.agent_pool_name,
         log_template=request.log_template,
         is_archived=request.is_archive_enabled,
+        trace_parent=asked.trace_parent,
     )
     return run_task(shop, registry, request.task_name(owner), order, asked.key)
 

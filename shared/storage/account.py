@@ -34,7 +34,16 @@ TABLES = (
     "notifications",
 )
 CONTAINERS = ("sources", "logs", "requests", "results", "signing-keys")
-QUEUES = ("dispatch", "git-deliveries", "git-statuses", "registry-events", "base-images", "provenance", "notifications")
+QUEUES = (
+    "dispatch",
+    "git-deliveries",
+    "git-statuses",
+    "registry-events",
+    "base-images",
+    "provenance",
+    "notifications",
+    "telemetry",
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class Storage:
     base_images: Queue
     provenance: Queue
     notices: Queue
+    telemetry: Queue
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -104,6 +114,7 @@ def open_storage(settings: Settings) -> Storage:
         base_images=_queue(queues, "base-images"),
         provenance=_queue(queues, "provenance"),
         notices=_queue(queues, "notifications"),
+        telemetry=_queue(queues, "telemetry"),
     )
 
 

@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from shared.arm.wire import ArmTime, Wire
 from shared.runs.context import Workshop
+from shared.runs.cost import cost
 from shared.runs.model import Run, Status
 from shared.runs.pool_line import platform_of
 from shared.runs.store import Active
@@ -66,6 +67,14 @@ class TaskExplanation(Wire):
     """Of the task's oldest waiting run."""
 
 
+class CostFacts(Wire):
+    """What a run has used of its builder by now: an estimate. `amount` is in the currency of the settings' prices."""
+
+    cpu_seconds: float
+    memory_gb_seconds: float
+    amount: float | None = None
+
+
 class RunExplanation(Wire):
     """Why a run exists and what it waits for."""
 
@@ -75,6 +84,8 @@ class RunExplanation(Wire):
     reason: str
     decisions: tuple[DecisionFacts, ...]
     queue: QueueFacts | None = None
+    cost: CostFacts | None = None
+    """None before it has a builder."""
 
 
 def explain_task(shop: Workshop, scheduler: Scheduler, task: Task) -> TaskExplanation:
@@ -115,7 +126,13 @@ def explain_run(shop: Workshop, scheduler: Scheduler, run: Run) -> RunExplanatio
         reason=_reason(run, decisions),
         decisions=tuple(map(_facts, decisions)),
         queue=_queue_of_run(shop, run) if run.status is Status.QUEUED else None,
+        cost=_cost(shop, run) if run.placed or run.started else None,
     )
+
+
+def _cost(shop: Workshop, run: Run) -> CostFacts:
+    used = cost(run, shop.settings, shop.clock())
+    return CostFacts(cpu_seconds=used.cpu_seconds, memory_gb_seconds=used.memory_gb_seconds, amount=used.amount)
 
 
 def _reason(run: Run, decisions: list[Decision]) -> str:
