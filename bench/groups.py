@@ -1,11 +1,13 @@
 """Five hundred runs at once against Azure's limits: how long until the last has ended, and that none is lost.
 
-    .venv/bin/python -m bench.groups [--runs 500] [--scale 12] [--start 40] [--work 90] [--full-region]
+    .venv/bin/python -m bench.groups [--runs 500] [--scale 12] [--start 40] [--work 90] [--pool 20] [--full-region]
 
 A container-group service on loopback that enforces the limits of a subscription (100 groups, 100 creations in five
 minutes, 300 in an hour) in scaled time, reached through the published client; an Azurite of its own; the real use
-cases. Only builders are scripted: each claims, works and reports. `best` is what the limits alone allow. With
-`--full-region` the first of two regions has no room between the fifth and the fifteenth minute.
+cases. Only builders are scripted: each claims, works and reports. First with one group per run, then with an agent pool
+of so many groups (0 for none) whose builders take a moment to get clean and claim again, under the same limits; `best`
+is what the limits alone allow. With `--full-region` the first of two regions has no room between the fifth and the
+fifteenth minute.
 """
 
 import argparse
@@ -42,11 +44,13 @@ from devstack.tls import authority
 from shared.access.builder_tokens import Bearer, BuilderTokens
 from shared.access.callers import Caller
 from shared.access.keys import Keys
+from shared.arm.names import parse_registry_id
 from shared.arm.requests import parse_run_request
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import ContainerGroups
 from shared.errors import SlipwayError
 from shared.grant import Grant, Outcome, RegistryLogin, Report
+from shared.runs.agent_pools import PoolKeeper
 from shared.runs.claim import Gone, heartbeat, look_for_work, report
 from shared.runs.context import Workshop
 from shared.runs.dispatch import dispatch
@@ -64,6 +68,10 @@ FIRST, SECOND = "westeurope", "northeurope"
 PLACES = 100
 LIMITS = {"groups": PLACES, "creates_per_5_minutes": 100, "creates_per_hour": 300}
 FULL = (300.0, 900.0)
+POOL = "bench"
+CLEAN = 3.0
+"""Seconds that a builder takes between two runs: the engine's end, deletion, the next one's start."""
+ASKS = 5.0
 RECONCILED = 60.0
 """Seconds between two looks of the reconciler; four times as many in an app."""
 PATIENCE = 6 * 3600.0
@@ -175,6 +183,8 @@ class Builders:
     agenda: Agenda
     work: float
     ended: set[str] = field(default_factory=set)
+    cleaned: set[str] = field(default_factory=set)
+    """Groups whose next claim gives their run back: the app holds it open and answers the next run."""
 
     def begin(self, order: Order) -> None:
         """Let the builder of a container that runs now ask for work."""
@@ -191,21 +201,27 @@ class Builders:
         except SlipwayError:
             self.agenda.later(2, lambda: self._claim(order))
             return
-        if grant is not None:
-            self.agenda.later(self.work / 2, lambda: self._live(grant))
-            self.agenda.later(self.work, lambda: self._report(grant))
+        if grant is None:
+            self.agenda.later(0.1 if bearer.group in self.cleaned else ASKS, lambda: self._claim(order))
+            self.cleaned.discard(bearer.group)
+            return
+        self.agenda.later(self.work / 2, lambda: self._live(grant))
+        self.agenda.later(self.work, lambda: self._report(grant, order))
 
     def _live(self, grant: Grant) -> None:
         heartbeat(self.shop, self._bearer(grant))
 
-    def _report(self, grant: Grant) -> None:
+    def _report(self, grant: Grant, order: Order) -> None:
         told = Report(run_id=grant.run_id, epoch=grant.epoch, outcome=Outcome.SUCCEEDED)
         try:
             report(self.shop, self._bearer(grant), told)
         except SlipwayError:
-            self.agenda.later(2, lambda: self._report(grant))
+            self.agenda.later(2, lambda: self._report(grant, order))
             return
         self.ended.add(grant.run_id)
+        if grant.claims_again:
+            self.cleaned.add(grant.group)
+            self.agenda.later(CLEAN, lambda: self._claim(order))
 
     def _bearer(self, grant: Grant) -> Bearer:
         return Bearer(REGISTRY, grant.group, grant.run_id, grant.epoch)
@@ -255,6 +271,10 @@ def settings(connection: str, resource_manager: str) -> Settings:
             "SLIPWAY_BUILDER_LOCATION": f"{FIRST},{SECOND}",
             "SLIPWAY_BUILDER_IMAGE": IMAGE,
             "SLIPWAY_BUILDER_CPU": "1",
+            "SLIPWAY_BUILDER_PRIVILEGED": "true",
+            "SLIPWAY_POOL_MINIMUM": "0",
+            "SLIPWAY_POOL_REUSE": "tasks",
+            "SLIPWAY_POOL_RUNS": "1000",
             "SLIPWAY_RUN_CONCURRENCY": str(PLACES),
             "SLIPWAY_RESOURCE_MANAGER": resource_manager,
             "SLIPWAY_KEY": "x",
@@ -283,11 +303,15 @@ def open_shop(known: Settings, clock: Clock, agenda: Agenda) -> Workshop:
     return shop
 
 
-def queue_runs(shop: Workshop, runs: int) -> None:
-    """Queue all runs in the same moment."""
+def queue_runs(shop: Workshop, runs: int, pool: int) -> None:
+    """Queue all runs in the same moment, in an agent pool of so many groups unless it is 0."""
     task = base64.b64encode(b"version: v1.1.0\nsteps:\n  - cmd: busybox\n").decode()
-    request = parse_run_request({"type": "EncodedTaskRunRequest", "encodedTaskContent": task})
+    name = {"agentPoolName": POOL} if pool else {}
+    request = parse_run_request({"type": "EncodedTaskRunRequest", "encodedTaskContent": task, **name})
     registry, caller = shop.settings.registries[0], Caller("bench", "User", frozenset())
+    if pool:
+        keeper = PoolKeeper(shop, parse_registry_id(registry.id), FIRST, caller)
+        keeper.put(POOL, {"properties": {"count": pool}})
     for number in range(runs):
         submit(shop, registry, request, caller, f"{number:064d}", dispatches=False)
 
@@ -315,8 +339,8 @@ def lost(shop: Workshop, runs: list[Run]) -> dict[str, int]:
     }
 
 
-def measure(given: argparse.Namespace, connection: str, folder: Path) -> None:
-    """Queue the runs, let time pass until all have ended, print what was seen."""
+def measure(given: argparse.Namespace, connection: str, folder: Path, pool: int) -> None:
+    """Queue the runs, in a pool unless it is 0, let time pass until all have ended, print what was seen."""
     clock = Clock(given.scale)
     agenda, begun = Agenda(clock), queue.SimpleQueue[Order]()
     service = pretended_groups(folder / "groups", IMAGE, time.monotonic, begun.put)
@@ -326,7 +350,7 @@ def measure(given: argparse.Namespace, connection: str, folder: Path) -> None:
     os.environ["REQUESTS_CA_BUNDLE"] = str(files.bundle)
     with served(service, files) as address:
         shop = open_shop(settings(connection, address), clock, agenda)
-        queue_runs(shop, given.runs)
+        queue_runs(shop, given.runs, pool)
         builders, beginnings = Builders(shop, agenda, given.work), Beginnings(clock)
 
         def look() -> None:
@@ -355,16 +379,21 @@ def measure(given: argparse.Namespace, connection: str, folder: Path) -> None:
 
         agenda.work(is_over)
         sweep_groups(shop)
-        print_findings(given, shop, beginnings, clock.seconds)
+        for group in list(shop.pool.groups(REGISTRY)) if pool else ():
+            shop.pool.release(REGISTRY, group.name)  # a pool keeps its builders
+        title = f"a pool of {pool} groups" if pool else "one group per run"
+        print_findings(given, shop, beginnings, clock.seconds, title)
         print(f"faults on the way   {dict(agenda.failures)}")
 
 
-def print_findings(given: argparse.Namespace, shop: Workshop, made: Beginnings, total: float) -> None:
+def print_findings(given: argparse.Namespace, shop: Workshop, made: Beginnings, total: float, title: str) -> None:
     """Print a line for the whole, one for the waits and one for the limits."""
     runs = list(shop.store.newest(REGISTRY))
     waits = sorted((run.started - run.created).total_seconds() for run in runs if run.started)
     allowed, slowest = best(given.runs, given.start, given.work), waits[len(waits) * 95 // 100]
-    print(f"one group per run   {len(runs)} runs in {total:.0f} s (best {allowed:.0f} s, ratio {total / allowed:.3f})")
+    print(
+        f"{title:20s}{len(runs)} runs in {total:.0f} s (best of a group per run {allowed:.0f} s: {total / allowed:.3f})"
+    )
     print(f"waits               median {statistics.median(waits):.0f} s  95 % {slowest:.0f} s  most {waits[-1]:.0f} s")
     places = "  ".join(f"{place} {number}" for place, number in sorted(made.places.items()))
     windows = f"{made.most_in(300)} in 5 minutes, {made.most_in(3600)} in an hour"
@@ -381,9 +410,11 @@ def main() -> None:
     parser.add_argument("--start", type=float, default=40.0)
     parser.add_argument("--work", type=float, default=90.0)
     parser.add_argument("--full-region", action="store_true")
+    parser.add_argument("--pool", type=int, default=20)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, azurite_account() as azurite:
-        measure(given, azurite.connection, Path(name))
+    for pool in (0, given.pool) if given.pool else (0,):
+        with tempfile.TemporaryDirectory() as name, azurite_account() as azurite:
+            measure(given, azurite.connection, Path(name), pool)
 
 
 if __name__ == "__main__":

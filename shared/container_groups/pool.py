@@ -224,9 +224,12 @@ class GroupPool:
 
     def seen(self, group: Group) -> None:
         """Note that the group's builder asked for work, at most every ten seconds; outside of pools only once."""
-        now = self._clock().timestamp()
-        if not group.seen or (group.agent_pool and now - group.seen >= _SEEN_AGAIN):
-            self._change(group, {"seen": now})
+        if not group.seen or (group.agent_pool and self.is_due(group)):
+            self._change(group, {"seen": self._clock().timestamp()})
+
+    def is_due(self, group: Group) -> bool:
+        """Whether a builder that asks again and again is to be looked at anew."""
+        return self._clock().timestamp() - group.seen >= _SEEN_AGAIN
 
     def take_back(self, group: Group, *, has_served: bool = True) -> bool:
         """Let a group whose run is over wait for the next one. False when somebody else changed its row."""

@@ -73,7 +73,7 @@ def look_for_work(shop: Workshop, bearer: Bearer) -> Grant | None:
     group = shop.pool.find(bearer.registry, bearer.group)
     if group is None:
         raise Gone("This container group is not known any more.")
-    if group.machine:
+    if group.machine and (group.run_id or shop.pool.is_due(group)):
         _check_machine(shop, group)
     if group.run_id:
         return _claim(shop, group)
@@ -82,7 +82,7 @@ def look_for_work(shop: Workshop, bearer: Bearer) -> Grant | None:
     was_up = group.seen > 0
     shop.pool.seen(group)
     if group.agent_pool and not was_up:
-        _dispatch_soon(shop, group.registry)
+        dispatch_soon(shop, group.registry)
     return None
 
 
@@ -111,11 +111,11 @@ def leave(shop: Workshop, group: Group) -> Group:
         held = shop.store.find_placed(group.registry, group.run_id)
         if held is not None:
             shop.store.leave_slot(held)
-        _dispatch_soon(shop, group.registry)
+        dispatch_soon(shop, group.registry)
     return group
 
 
-def _dispatch_soon(shop: Workshop, registry: str) -> None:
+def dispatch_soon(shop: Workshop, registry: str) -> None:
     """Have the pool's next run started: now, or by a message."""
     try:
         announce(shop, registry, delay_seconds=0)
@@ -177,7 +177,7 @@ def _after_run(shop: Workshop, group: Group) -> None:
         shop.pool.release_after(group.registry, group.name, group.run_id)
         raise Gone("The run of this container group has ended or belongs to another one.")
     if shop.pool.take_back(group):
-        _dispatch_soon(shop, group.registry)
+        dispatch_soon(shop, group.registry)
 
 
 def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[RegistryLogin, ...]) -> Grant:

@@ -11,9 +11,8 @@ from shared.container_groups.pool_tokens import MOST, PoolToken, matching
 from shared.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from shared.grant import Registered, Registration
 from shared.runs.agent_pools import PoolKeeper
-from shared.runs.claim import leave
+from shared.runs.claim import dispatch_soon, leave
 from shared.runs.context import Workshop
-from shared.runs.dispatch import announce, dispatch
 from shared.runs.finish import Ending, finish
 from shared.runs.model import Status
 
@@ -86,8 +85,7 @@ def register(shop: Workshop, registry: str, name: str, authorization: str | None
     if machines >= MOST_MACHINES:
         raise Conflict(f"The agent pool {name} is served by {MOST_MACHINES} machines already.")
     group, group_token = shop.pool.add_machine(registry, name.lower(), token.mark, told)
-    announce(shop, registry, delay_seconds=0)
-    dispatch(shop, registry)
+    dispatch_soon(shop, registry)
     return Registered(group=group, token=group_token)
 
 

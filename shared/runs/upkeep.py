@@ -102,7 +102,7 @@ def sweep_groups(shop: Workshop) -> None:
     registries = [registry.name.lower() for registry in shop.settings.registries]
     for registry in registries:
         for group in list(shop.pool.groups(registry)):
-            if group.run_id and _run_is_over(shop, group):
+            if _run_is_over(shop, group) if group.run_id else group.is_spent:
                 shop.pool.retire(group)
     for name in shop.pool.leftovers(registries):
         _LOG.warning("the container group %s belongs to no run and is deleted", name)

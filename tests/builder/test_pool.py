@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -90,3 +91,13 @@ def test_a_machine_registers_once_the_app_is_there() -> None:
 def test_a_refused_machine_does_not_ask_again() -> None:
     with pytest.raises(Dismissed, match="401"):
         registered([401])
+
+
+@pytest.mark.parametrize("page", ["samples/agent-pool/deployment.yaml", "docs/agent-pools.md"])
+def test_what_the_pages_name_is_what_a_machine_reads(page: str) -> None:
+    root = Path(__file__).parents[2]
+    apps = {"SLIPWAY_POOL_MINIMUM", "SLIPWAY_POOL_IDLE_MINUTES", "SLIPWAY_POOL_RUNS", "SLIPWAY_POOL_HOURS"}
+    named = set(re.findall(r"SLIPWAY_[A-Z_]+", (root / page).read_text())) - apps - {"SLIPWAY_POOL_SILENCE"}
+    read = set(re.findall(r"SLIPWAY_[A-Z_]+", (root / "builder/pool.py").read_text()))
+    assert named
+    assert named <= read

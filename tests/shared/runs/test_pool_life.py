@@ -8,7 +8,7 @@ import pytest
 from shared.access.builder_tokens import Bearer, TokenUse
 from shared.access.callers import Caller
 from shared.arm.names import parse_registry_id
-from shared.errors import NotFound, Throttled, Unauthenticated
+from shared.errors import NotFound, Throttled, Unauthenticated, Unavailable
 from shared.grant import Grant, Registration, Reuse
 from shared.runs.agent_pools import PoolKeeper
 from shared.runs.cancel import cancel
@@ -343,6 +343,24 @@ def test_the_operator_says_after_which_runs_a_machine_goes_on(hands: "Hands") ->
     assert grant.claims_again
     yard.succeed(grant)
     assert yard.claim(machine) is None
+
+
+def test_a_builder_that_azure_did_not_delete_is_deleted_later(hands: "Hands", monkeypatch: pytest.MonkeyPatch) -> None:
+    yard = Yard(hands)
+    keep_warm(hands.shop, hands.registry)
+    yard.keeper.patch(POOL, {"properties": {"count": 0}})
+
+    def refuse(_name: str) -> None:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hands.groups, "delete", refuse)
+        with pytest.raises(Unavailable):
+            keep_warm(hands.shop, hands.registry)
+    assert len(hands.groups.running) == 1
+    sweep_groups(hands.shop)
+    assert hands.groups.running == {}
+    assert list(hands.shop.pool.groups(hands.partition)) == []
 
 
 def test_explain_tells_what_of_its_pool_a_run_waits_for(hands: "Hands") -> None:
