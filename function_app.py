@@ -6,8 +6,11 @@ from importlib import import_module
 import azure.functions as func
 
 import functions
+from functions._logs import install
 
 DOORS = sorted(module.name for module in pkgutil.iter_modules(functions.__path__) if not module.name.startswith("_"))
+
+install()
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for door in DOORS:

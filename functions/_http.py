@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
+from functions._logs import about
 from functions._services import Services, services
 from shared.access.callers import Caller
 from shared.arm.names import REGISTRY_TYPE, RegistryId, parse_registry_id
@@ -57,6 +58,11 @@ class RegistryCall(Call):
 
 def answering(request: func.HttpRequest, use: Callable[[Services], func.HttpResponse]) -> func.HttpResponse:
     """Run a use case and turn whatever it raises into an answer."""
+    with about(request.route_params):
+        return _answered(request, use)
+
+
+def _answered(request: func.HttpRequest, use: Callable[[Services], func.HttpResponse]) -> func.HttpResponse:
     try:
         return use(services())
     except SlipwayError as error:

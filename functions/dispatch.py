@@ -4,6 +4,7 @@ import json
 
 import azure.functions as func
 
+from functions._logs import about
 from functions._services import services
 from shared.runs.dispatch import dispatch
 from shared.runs.upkeep import keep_warm
@@ -19,5 +20,6 @@ def dispatch_queue(msg: func.QueueMessage) -> None:
     registry = str(json.loads(msg.get_body())["registry"])
     served = [one for one in known.settings.registries if one.name.lower() == registry]
     for one in served:
-        dispatch(known.shop, registry)
-        keep_warm(known.shop, one)
+        with about({"registry": registry}):
+            dispatch(known.shop, registry)
+            keep_warm(known.shop, one)

@@ -10,6 +10,7 @@ from functools import cache
 import azure.functions as func
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, reply
+from functions._logs import about
 from functions._services import services
 from shared.access.outbound import outbound_client
 from shared.arm.names import parse_run_id
@@ -40,10 +41,11 @@ def notifications_queue(msg: func.QueueMessage) -> None:
     registry = str(told["registry"])
     if registry not in {one.name.lower() for one in teller.shop.settings.registries}:
         return
-    if "run" in told:
-        teller.plan(registry, str(told["run"]))
-    else:
-        teller.deliver(registry, str(told["delivery"]))
+    with about(told):
+        if "run" in told:
+            teller.plan(registry, str(told["run"]))
+        else:
+            teller.deliver(registry, str(told["delivery"]))
 
 
 @blueprint.function_name("notifications_sweep")

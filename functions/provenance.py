@@ -8,6 +8,7 @@ import azure.functions as func
 import httpx
 
 from functions._http import answering
+from functions._logs import about
 from functions._services import Services, services
 from shared.access.callers import trust
 from shared.access.signing import open_signer
@@ -40,7 +41,8 @@ def provenance_queue(msg: func.QueueMessage) -> None:
     if attestor is None or registry not in {one.name.lower() for one in attestor.shop.settings.registries}:
         return
     try:
-        attestor.attest(registry, run)
+        with about(told):
+            attestor.attest(registry, run)
     except Unavailable as fault:
         _LOG.warning("run %s: no provenance yet, attempt %d: %s", run, attempt, fault.message)
         if attempt < _MOST_ATTEMPTS:

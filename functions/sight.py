@@ -11,6 +11,7 @@ import azure.functions as func
 import httpx
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
+from functions._logs import about
 from functions._services import services
 from shared.access.callers import trust
 from shared.arm.names import REGISTRY_TYPE, parse_run_id
@@ -48,7 +49,8 @@ def sight_queue(msg: func.QueueMessage) -> None:
     if shown is None or registry not in {one.name.lower() for one in shown.shop.settings.registries}:
         return
     try:
-        shown.ended(registry, run)
+        with about(told):
+            shown.ended(registry, run)
     except Unavailable as fault:
         _LOG.warning("run %s: its trace was not taken, attempt %d: %s", run, attempt, fault.message)
         if attempt < _MOST_ATTEMPTS:
