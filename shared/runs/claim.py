@@ -4,6 +4,7 @@ Every claim raises the run's epoch; what comes with an older epoch is refused, s
 can neither publish nor end the run.
 """
 
+import contextlib
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -116,12 +117,13 @@ def leave(shop: Workshop, group: Group) -> Group:
 
 
 def dispatch_soon(shop: Workshop, registry: str) -> None:
-    """Have the pool's next run started: now, or by a message."""
+    """Have the pool's next run started now, or by a message; the reconciler finds what neither told."""
     try:
-        announce(shop, registry, delay_seconds=0)
         dispatch(shop, registry)
     except SlipwayError:
         _LOG.exception("the next run of %s waits for the queue", registry)
+        with contextlib.suppress(SlipwayError):
+            announce(shop, registry)
 
 
 def _claim(shop: Workshop, group: Group) -> Grant | None:
