@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from builder.clean import Network, clean
+from builder.contents.telling import tell_contents
 from builder.control import ControlPlane
 from builder.engine.protocol import Engine, Kind
 from builder.environment import Environment, Paths
@@ -78,7 +79,8 @@ async def _claimed(control: ControlPlane, engine: Engine, life: Life) -> int | N
             return 0
         goes_on = grant.claims_again and engine.kind is Kind.FULL
         _log.info("run %s, epoch %s", grant.run_id, grant.epoch)
-        report = await execute(Tools(engine, life.http, life.paths), control.run(grant), grant)
+        link = control.run(grant)
+        report = await execute(Tools(engine, life.http, life.paths), link, grant)
     except Dismissed as fault:
         _log.info("leaving: %s", fault.message)
         return 0
@@ -89,6 +91,10 @@ async def _claimed(control: ControlPlane, engine: Engine, life: Life) -> int | N
         return 1
     else:
         _log.info("run %s %s", report.run_id, report.outcome)
+        if report.tells_contents:
+            await tell_contents(engine.blob, link, grant, report)
+            if not goes_on:
+                await control.leave()
     return None if goes_on else 0
 
 

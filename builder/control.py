@@ -12,7 +12,17 @@ from pydantic import BaseModel, ValidationError
 from builder.environment import Environment
 from builder.faults import Dismissed, Fenced
 from shared.errors import Forbidden, InvalidRequest, Unavailable
-from shared.grant import Grant, LoginRequest, Message, RegistryLogin, Report, SecretsRequest, SecretValues, Verdict
+from shared.grant import (
+    Contents,
+    Grant,
+    LoginRequest,
+    Message,
+    RegistryLogin,
+    Report,
+    SecretsRequest,
+    SecretValues,
+    Verdict,
+)
 
 _log = logging.getLogger("slipway.builder")
 _CLAIM_TIMEOUT: Final = httpx.Timeout(60, connect=10)
@@ -149,6 +159,10 @@ class RunLink:
     async def report(self, report: Report) -> None:
         """Send the report once."""
         await self._post("report", report)
+
+    async def contents(self, contents: Contents) -> None:
+        """Tell once what an image holds. Raises Unavailable, InvalidRequest, and Fenced when nobody waits for it."""
+        await self._post("contents", contents)
 
     async def _post(self, what: str, message: Message | None = None, limit: httpx.Timeout = _TIMEOUT) -> httpx.Response:
         body = message.model_dump_json(by_alias=True, exclude_none=True) if message else "{}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 
 from builder.append_blob import AppendBlob, Pace
+from builder.contents.telling import promises
 from builder.contexts.choose import Means, explained, source_of
 from builder.contexts.source import Context
 from builder.control import RunLink
@@ -195,6 +196,7 @@ class _Execution:
             error=error,
             images=made.images,
             dependencies=made.dependencies,
+            tells_contents=promises(self._grant, made.images),
             platforms=made.platforms if made.platforms != (self._grant.platform,) else (),
             spans=self._spans.made,
         )

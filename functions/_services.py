@@ -17,6 +17,7 @@ from shared.container_groups.service import ContainerGroups
 from shared.errors import SlipwayError
 from shared.images.logins import LoginIssuer
 from shared.runs.context import Workshop
+from shared.runs.finish import LINGERING
 from shared.runs.model import Run
 from shared.runs.store import RunStore
 from shared.settings import Settings, read_settings
@@ -95,4 +96,6 @@ def _tell_of_end(storage: Storage, known: Settings, run: Run) -> None:
     if run.task or run.output_images:
         storage.base_images.send({"ended": run.id, "registry": run.registry})
     if run.output_images and known.is_signing:
-        storage.provenance.send({"run": run.id, "registry": run.registry, "attempt": "1"})
+        message = {"run": run.id, "registry": run.registry, "attempt": "1"}
+        # What the builder tells of the images brings a message too: both are attached in one go then.
+        storage.provenance.send(message, delay_seconds=LINGERING.seconds if run.tells_contents else 0)

@@ -11,7 +11,8 @@ from functions._http import answering, json_body, reply
 from functions._services import Services
 from shared.access.builder_tokens import Bearer, TokenUse
 from shared.errors import InvalidRequest, Unauthenticated
-from shared.grant import LoginRequest, Message, Report, SecretsRequest
+from shared.grant import Contents, LoginRequest, Message, Report, SecretsRequest
+from shared.provenance.contents import keep_contents
 from shared.runs.claim import heartbeat, login, look_for_work, report
 from shared.runs.dispatch import announce
 from shared.runs.secrets import read_secrets
@@ -65,6 +66,18 @@ def builders_secrets(req: func.HttpRequest) -> func.HttpResponse:
 
     def use(known: Services, bearer: Bearer) -> func.HttpResponse:
         return _message(read_secrets(known.shop, bearer, _read(SecretsRequest, req)))
+
+    return _run_call(req, use)
+
+
+@blueprint.function_name("builders_contents")
+@blueprint.route(route=_RUN_ROUTE + "/contents", methods=["POST"])
+def builders_contents(req: func.HttpRequest) -> func.HttpResponse:
+    """Take what an image of the run holds, by its builder's word."""
+
+    def use(known: Services, bearer: Bearer) -> func.HttpResponse:
+        keep_contents(known.shop, bearer, _read(Contents, req))
+        return reply({})
 
     return _run_call(req, use)
 

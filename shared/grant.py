@@ -8,6 +8,7 @@ camelCase names; unknown members are ignored on both sides so that old builders 
     POST {url}/builders/{group}/runs/{run}/login       run token    LoginRequest -> 200 RegistryLogin
     POST {url}/builders/{group}/runs/{run}/secrets     run token    SecretsRequest -> 200 SecretValues | 400
     POST {url}/builders/{group}/runs/{run}/report      run token    Report -> 200
+    POST {url}/builders/{group}/runs/{run}/contents    run token    Contents -> 200, after a report that promised it
     POST {url}/pools/{registry}/{pool}/machines        pool token   Registration -> 200 Registered | 401 refused
     POST {url}/builders/{group}/leave                  group token  -> 200, and no run comes any more
 
@@ -22,7 +23,7 @@ exits. 409 says that the run belongs to somebody else or has ended: the builder 
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -206,6 +207,8 @@ class Grant(Message):
     """SAS of a blob that does not exist yet, with create and write permission: the `Report`, before it is sent."""
     trace_parent: str = ""
     """The span that the builder works in (W3C Trace Context); it goes with each of the builder's calls of the app."""
+    wants_contents: bool = False
+    """Whether the builder is to tell, after its report, what the images hold that it pushed."""
     claims_again: bool = False
     """Whether the builder is to make itself clean after this run and claim again, instead of leaving."""
 
@@ -341,5 +344,51 @@ class Report(Message):
     """Nothing was done: the run needs a group with these containers, which cannot be added to one that runs."""
     spans: tuple[Span, ...] = Field(default=(), max_length=MOST_SPANS)
     """What its time went into."""
+    tells_contents: bool = False
+    """Whether `Contents` of the images follow."""
     needs_full: bool = False
     """Nothing was done: the run needs a full builder. Where none can be had it ends as the rest says."""
+
+
+MOST_PACKAGES: Final = 10_000
+"""That are told of one image."""
+_Line = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
+class PackageKind(StrEnum):
+    """Who installed a package: the types of package URLs."""
+
+    DEB = "deb"
+    APK = "apk"
+    RPM = "rpm"
+    PYTHON = "pypi"
+    NODE = "npm"
+    GO = "golang"
+
+
+class Package(Message):
+    """A package of an image. An RPM's version is `epoch:version-release`; `source` is what a binary was made from."""
+
+    kind: PackageKind
+    name: Annotated[_Line, Field(min_length=1)]
+    version: _Line = ""
+    architecture: _Line = ""
+    source: _Line = ""
+
+
+class Distribution(Message):
+    """The operating system of an image, as its os-release says."""
+
+    id: str = Field(default="", pattern=r"^[a-z0-9._-]{0,64}$")
+    version: str = Field(default="", pattern=r"^[A-Za-z0-9._:+~-]{0,64}$")
+
+
+class Contents(Message):
+    """What a builder found in an image that its run pushed, under the digest that was reported."""
+
+    repository: str = Field(max_length=255)
+    digest: str = Field(pattern="^sha256:[0-9a-f]{64}$")
+    distribution: Distribution = Distribution()
+    packages: tuple[Package, ...] = Field(default=(), max_length=MOST_PACKAGES)
+    lacks: _Line = ""
+    """What was not looked at, and why, as a sentence; empty when all of the image was."""

@@ -274,6 +274,8 @@ class Settings(BaseModel):
     """Address of the key vault's key (`https://<vault>/keys/<name>`) that signs the provenance of images."""
     signing_key_file: Path | None = Field(default=None, alias="SLIPWAY_SIGNING_KEY_FILE")
     """PEM file of a private key on P-256: the local stand-in. Without either no provenance is attached."""
+    sbom: bool = Field(default=True, alias="SLIPWAY_SBOM")
+    """Whether a bill of materials of each pushed image is attached to it, where provenance is."""
     image_aliases: Json[dict[Annotated[str, Field(pattern="^[A-Za-z0-9]+$")], str]] = Field(
         default_factory=dict, alias="SLIPWAY_IMAGE_ALIASES"
     )
@@ -302,6 +304,11 @@ class Settings(BaseModel):
     def is_signing(self) -> bool:
         """Whether there is a key to sign provenance with."""
         return bool(self.signing_key or self.signing_key_file)
+
+    @property
+    def tells_contents(self) -> bool:
+        """Whether what images hold is asked of their builders."""
+        return self.sbom and self.is_signing
 
     @field_validator("allowed_hosts")
     @classmethod

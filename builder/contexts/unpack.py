@@ -50,7 +50,7 @@ def unpack(archive: Path, root: Path, meter: "Meter") -> None:
     with archive.open("rb") as raw:
         try:
             with opened(root, ()) as fd, decompressed(raw) as stream:
-                _entries(_Forward(stream, meter), fd, meter)
+                _entries(Forward(stream, meter), fd, meter)
         except RecursionError:
             raise ContextRefused("the archive is a chain of headers without files") from None
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as fault:
@@ -99,7 +99,7 @@ class Meter:
             raise ContextRefused(f"the context unpacks to more than {self.limits.ratio} times its size")
 
 
-class _Forward:
+class Forward:
     """The part of a file that tarfile needs to read a stream in order: read, tell and seeking forward."""
 
     def __init__(self, stream: IO[bytes], meter: Meter) -> None:
@@ -108,6 +108,7 @@ class _Forward:
         self._position = 0
 
     def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, fewer only at the end. Raises ContextRefused for more than a header may have."""
         if size > _LARGEST_HEADER:
             raise ContextRefused("a header of the archive is longer than 256 KiB")
         data = b""
@@ -118,9 +119,11 @@ class _Forward:
         return data
 
     def tell(self) -> int:
+        """Return how much was read."""
         return self._position
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        """Read on to `position`. Raises ContextRefused for any other way to move."""
         if whence != os.SEEK_SET or position < self._position:
             raise ContextRefused("the archive cannot be read in order")
         while self._position < position and self.read(min(_PIECE, position - self._position)):
@@ -128,11 +131,12 @@ class _Forward:
         return self._position
 
 
-class _Member(tarfile.TarInfo):
+class Member(tarfile.TarInfo):
     """A header that must be whole: tarfile itself takes a damaged one for the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read one header. Raises ReadError for what is neither one nor the end of the archive."""
         try:
             return super().frombuf(buf, encoding, errors)
         except HeaderError as fault:
@@ -146,8 +150,10 @@ class _Member(tarfile.TarInfo):
         return (self.mtime,) * 2 if 0 <= self.mtime <= _LATEST else (0, 0)
 
 
-class _Archive(tarfile.TarFile):
-    tarinfo = _Member
+class Archive(tarfile.TarFile):
+    """A tar file whose damaged headers are errors."""
+
+    tarinfo = Member
 
 
 def _bounded(headers: Mapping[str, str]) -> None:
@@ -155,11 +161,11 @@ def _bounded(headers: Mapping[str, str]) -> None:
         raise ContextRefused("the global headers of the archive are longer than 256 KiB")
 
 
-def _entries(source: _Forward, root: int, meter: Meter) -> None:
-    directories: list[tuple[tuple[str, ...], _Member]] = []
+def _entries(source: Forward, root: int, meter: Meter) -> None:
+    directories: list[tuple[tuple[str, ...], Member]] = []
     stream = cast("IO[bytes]", source)
-    with _Archive(fileobj=stream, mode="r", stream=True, encoding="utf-8", errors="surrogateescape") as tar:
-        while member := cast("_Member | None", tar.next()):
+    with Archive(fileobj=stream, mode="r", stream=True, encoding="utf-8", errors="surrogateescape") as tar:
+        while member := cast("Member | None", tar.next()):
             meter.entry()
             _bounded(tar.pax_headers)
             parts = components(member.name)
@@ -180,7 +186,7 @@ class _Entry:
 
     root: int
     parts: tuple[str, ...]
-    member: _Member
+    member: Member
     meter: Meter
     name: str = field(init=False)
 

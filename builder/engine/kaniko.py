@@ -136,6 +136,11 @@ class KanikoEngine:
         write(f"{image.tag or 'latest'}: digest: {layout.manifest.digest} size: {len(layout.manifest.body)}\n".encode())
         return layout.manifest.digest
 
+    def blob(self, digest: str) -> Path | None:
+        """Look into the layouts that kaniko left behind."""
+        files = (layout.blob(digest) for layout in self._made.values())
+        return next((file for file in files if file.is_file()), None)
+
     async def emulate(self, platform: Platform) -> str | None:
         """Answer whether this machine runs a platform's programs by itself."""
         if runs_here(platform, self._machine):

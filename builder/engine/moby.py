@@ -22,13 +22,14 @@ from builder.engine.sandbox import PATH, Sandbox
 from builder.faults import EngineUnavailable, StepFailed
 from shared.errors import Unavailable
 from shared.grant import Platform, RegistryLogin
-from shared.images.references import Reference
+from shared.images.references import Reference, check_digest
 
 _READ_BY_CLIENT: Final = re.compile(
     r"(?:BUILDX|BUILDKIT|OTEL)_.*|LD_[A-Z_]+|SSL_CERT_(?:FILE|DIR)|GODEBUG|PATH|HOME|TMPDIR"
     r"|DOCKER_(?:API_VERSION|BUILDKIT|CERT_PATH|CLI_.*|CONFIG|CONTEXT|DEFAULT_PLATFORM|HOST|TLS|TLS_VERIFY)"
 )
 _ERROR: Final = re.compile(rb"^ERROR: (?:failed to build: )?(?:failed to solve: )?(.+)$", re.MULTILINE)
+_CONTENT: Final = "containerd/daemon/io.containerd.content.v1.content/blobs"
 _KEPT: Final = 16 * 1024
 _REASON: Final = 500
 
@@ -44,6 +45,7 @@ class MobyEngine:
 
     def __init__(self, private: Path, images: Path, bundle: Path, sandbox: Sandbox | None = None) -> None:
         self._private = private
+        self._images = images
         self._env = {"PATH": PATH, "HOME": str(private), "SSL_CERT_FILE": str(bundle)}
         home = sandbox.shared if sandbox else private / "engine"
         if sandbox:
@@ -76,6 +78,12 @@ class MobyEngine:
             if status:
                 raise StepFailed(f"exit status {status}{end.reason()}")
             return _digest(place / "metadata.json")
+
+    def blob(self, digest: str) -> Path | None:
+        """Look into the store of the containerd that dockerd runs."""
+        check_digest(digest, of=digest)
+        file = self._images / _CONTENT / digest.replace(":", "/", 1)
+        return file if file.is_file() else None
 
     async def emulate(self, platform: Platform) -> str | None:
         """Tell the kernel about the emulator, where one is needed."""

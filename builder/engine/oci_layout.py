@@ -27,6 +27,10 @@ class Layout:
     manifest: Manifest
     blobs: tuple[Descriptor, ...]
 
+    def blob(self, digest: str) -> Path:
+        """Return where a blob's file is if there is one. Raises LanguageError for what is no digest."""
+        return _blob(self.root, digest)
+
     def upload(self, blob: Descriptor) -> Upload:
         """Return a blob's file as a body."""
         return Upload(_blob(self.root, blob.digest), blob.size, blob.digest)

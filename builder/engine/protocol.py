@@ -205,6 +205,13 @@ class Engine(Protocol):
         """Push an image that was built here and return the digest that the engine pushed."""
         ...
 
+    def blob(self, digest: str) -> Path | None:
+        """Return the file of a manifest or layer of an image that was pushed, None where it is not at hand.
+
+        Raises LanguageError for what is no digest.
+        """
+        ...
+
     async def emulate(self, platform: Platform) -> str | None:
         """See that programs of a platform run here; return why they cannot."""
         ...

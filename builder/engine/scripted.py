@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from builder.engine.protocol import Container, ImageBuild, Kind, TextBuild, Workspace, Write
 from builder.faults import NeedsFull, StepFailed
@@ -126,6 +127,7 @@ class ScriptedEngine:
     kind: Kind = Kind.FULL
     containers: ScriptedContainers = field(default_factory=ScriptedContainers)
     digest_of: dict[str, str] = field(default_factory=dict)
+    blobs: dict[str, Path] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Start at once, or fail as told."""
@@ -146,6 +148,10 @@ class ScriptedEngine:
         self.pushed.append((image, login))
         await self._play(self.pushes, write)
         return self.digest_of.get(str(image)) or self.digest(self.built[-1])
+
+    def blob(self, digest: str) -> Path | None:
+        """Answer what was set."""
+        return self.blobs.get(digest)
 
     async def emulate(self, platform: Platform) -> str | None:
         """Answer what was set."""

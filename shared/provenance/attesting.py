@@ -1,7 +1,7 @@
-"""After a run has pushed: its provenance is signed and attached to each image, once.
+"""After a run has pushed: its provenance, and what its builder says they hold, is signed and attached to each image.
 
-One manifest serves both ways in which such statements are looked for: as a referrer of the image (OCI distribution 1.1)
-and under the tag `sha256-<digest>.att`, where cosign looks.
+Each is attached once. The provenance's manifest serves both ways in which such statements are looked for: as a referrer
+of the image (OCI distribution 1.1) and under the tag `sha256-<digest>.att`, where cosign looks.
 """
 
 import json
@@ -22,6 +22,8 @@ from shared.images.manifests import Descriptor
 from shared.images.publishing import Artifact, Blob, attach
 from shared.images.references import Reference
 from shared.images.session import Session, allow_all
+from shared.provenance import cyclonedx
+from shared.provenance.contents import own_images, read_contents
 from shared.provenance.envelope import ENVELOPE_TYPE, STATEMENT_TYPE, Statement, signed
 from shared.provenance.slsa import PREDICATE_TYPE, Origin, provenance
 from shared.runs.context import Workshop
@@ -30,6 +32,7 @@ from shared.runs.sealed import open_request
 
 KEYS_CONTAINER: Final = "signing-keys"
 RUN_ANNOTATION: Final = "dev.slipway.run"
+_KIND_ANNOTATION: Final = "in-toto.io/predicate-type"
 _LOG = logging.getLogger(__name__)
 
 
@@ -60,18 +63,26 @@ class Attestor:
         return tuple(str(image.digest) for image in pushed)
 
     def _attest(self, run: Run, image: Image) -> None:
+        """Attach each statement that the image does not carry yet."""
         served = self.shop.registry(run.registry)
         name = Reference(served.login_server, image.repository, image.tag).with_digest(str(image.digest))
         login = self.shop.issue_login(served, (), (image.repository,))
         session = Session(lambda _: Bearer(login.token or ""), guard=allow_all, plain_http=self.plain_http)
-        if any((one.annotations or {}).get(RUN_ANNOTATION) == run.id for one in self._attached(session, name)):
-            return
-        origin = Origin(self.shop.settings.public_url, served.id, self.shop.settings.builder_image)
-        predicate = provenance(run, open_request(self.shop, run), origin)
-        statement = Statement(f"{name.registry}/{name.repository}", str(name.digest), PREDICATE_TYPE, predicate)
-        tag = f"{str(name.digest).replace(':', '-')}.att"
-        perform(self.client, attach(session, name, _artifact(run, signed(statement, self.signer)), tag=tag))
-        _LOG.info("run %s: provenance attached to %s@%s", run.id, name.repository, name.digest)
+        carried = {_kind(one) for one in self._attached(session, name) if _run(one) == run.id}
+        subject = (f"{name.registry}/{name.repository}", str(name.digest))
+        if PREDICATE_TYPE not in carried:
+            origin = Origin(self.shop.settings.public_url, served.id, self.shop.settings.builder_image)
+            predicate = provenance(run, open_request(self.shop, run), origin)
+            tag = f"{str(name.digest).replace(':', '-')}.att"
+            self._put(session, name, run, Statement(*subject, PREDICATE_TYPE, predicate), tag)
+        if cyclonedx.PREDICATE_TYPE not in carried and (told := read_contents(self.shop, run, image)):
+            bill = Statement(*subject, cyclonedx.PREDICATE_TYPE, cyclonedx.bill_of_materials(run, told))
+            self._put(session, name, run, bill)
+
+    def _put(self, session: Session, name: Reference, run: Run, said: Statement, tag: str | None = None) -> None:
+        artifact = _artifact(run, said.predicate_type, signed(said, self.signer))
+        perform(self.client, attach(session, name, artifact, tag=tag))
+        _LOG.info("run %s: %s attached to %s@%s", run.id, said.predicate_type, name.repository, name.digest)
 
     def _attached(self, session: Session, name: Reference) -> tuple[Descriptor, ...]:
         return perform(self.client, referrers(session, name, STATEMENT_TYPE))
@@ -85,24 +96,24 @@ class Attestor:
             return
 
 
-def own_images(run: Run, login_server: str) -> tuple[Image, ...]:
-    """Answer the images that a run pushed into its own registry, each digest of a repository once."""
-    found: dict[tuple[str, str], Image] = {}
-    for image in run.output_images:
-        if image.registry == login_server and image.digest:
-            found.setdefault((image.repository, image.digest), image)
-    return tuple(found.values())
+def _run(attached: Descriptor) -> str | None:
+    return (attached.annotations or {}).get(RUN_ANNOTATION)
 
 
-def _artifact(run: Run, envelope: bytes) -> Artifact:
-    layer = Blob(ENVELOPE_TYPE, envelope, {"predicateType": PREDICATE_TYPE, "dev.cosignproject.cosign/signature": ""})
+def _kind(attached: Descriptor) -> str:
+    """Answer what a statement is about; those of earlier versions, which do not say it, are provenance."""
+    return (attached.annotations or {}).get(_KIND_ANNOTATION, PREDICATE_TYPE)
+
+
+def _artifact(run: Run, kind: str, envelope: bytes) -> Artifact:
+    layer = Blob(ENVELOPE_TYPE, envelope, {"predicateType": kind, "dev.cosignproject.cosign/signature": ""})
     # cosign reads an image, whose configuration lists the layers.
     config = {"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": [layer.digest]}}
     return Artifact(
         STATEMENT_TYPE,
         Blob("application/vnd.oci.image.config.v1+json", json.dumps(config).encode()),
         (layer,),
-        {RUN_ANNOTATION: run.id},
+        {RUN_ANNOTATION: run.id, _KIND_ANNOTATION: kind},
     )
 
 

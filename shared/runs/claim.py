@@ -199,6 +199,7 @@ def _grant(shop: Workshop, run: Run, request: QuickRunRequest, logins: tuple[Reg
         steps=run.steps,
         may_hand_over=may_hand_over(shop.settings, run),
         timeout_seconds=run.timeout_seconds,
+        wants_contents=shop.settings.tells_contents and not run.is_untrusted,
         allowed_hosts=shop.settings.allowed_hosts,
         image_aliases=shop.settings.image_aliases,
         log_url=writing_url(shop, run),

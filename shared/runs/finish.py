@@ -6,6 +6,7 @@ among the active ones until it is closed.
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shared.arm.wire import BaseImage
 from shared.errors import SlipwayError
@@ -15,6 +16,8 @@ from shared.runs.logs import complete_log
 from shared.runs.model import Run, Status
 from shared.tasks.changes import record_dependencies
 
+LINGERING = timedelta(seconds=60)
+"""Longest time for which a builder outlives its run, to tell what the images hold."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -27,6 +30,7 @@ class Ending:
     images: tuple[Image, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
     platforms: tuple[Platform, ...] = ()
+    tells_contents: bool = False
 
 
 def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch: int | None = None) -> Run:
@@ -47,6 +51,7 @@ def finish(shop: Workshop, registry: str, run_id: str, ending: Ending, *, epoch:
             output_images=ending.images,
             base_images=ending.base_images,
             built_for=ending.platforms,
+            tells_contents=ending.tells_contents,
         )
 
     changed = shop.store.change(registry, run_id, end)
@@ -79,12 +84,20 @@ def close(shop: Workshop, run: Run) -> None:
 def _leave_group(shop: Workshop, run: Run, name: str) -> None:
     """Delete the run's group, unless it may return: then its builder says when it is clean.
 
+    One that is still to tell what the images hold says itself when it has done so.
     One whose builder never claimed the run is clean, and waits again at once.
     """
     group = shop.pool.find(run.registry, name)
     if group is not None and group.run_id != run.id:
         return  # it serves another run already
+    if group is not None and lingers(run, shop.clock()):
+        return
     if group is None or not group.may_return:
         shop.pool.release(run.registry, name)
     elif run.epoch == 0:
         shop.pool.take_back(group, has_served=False)
+
+
+def lingers(run: Run, now: datetime) -> bool:
+    """Whether an ended run's builder is still waited for, to tell what the images hold."""
+    return run.tells_contents and run.finished is not None and now - run.finished <= LINGERING

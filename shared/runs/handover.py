@@ -9,7 +9,7 @@ for each. The state moves first: what is left undone then is found by the reconc
 import logging
 
 from shared.errors import SlipwayError
-from shared.grant import Report
+from shared.grant import Outcome, Report
 from shared.runs.context import Workshop
 from shared.runs.dispatch import start
 from shared.runs.finish import Ending, finish
@@ -32,7 +32,8 @@ def conclude(shop: Workshop, run: Run, told: Report) -> Run:
 def ending(told: Report) -> Ending:
     """Answer the end that a report tells of."""
     images = base_images(told.dependencies)
-    return Ending(Status(told.outcome.value), told.error, told.images, images, told.platforms)
+    status, tells = Status(told.outcome.value), told.tells_contents and told.outcome is Outcome.SUCCEEDED
+    return Ending(status, told.error, told.images, images, told.platforms, tells)
 
 
 def _hand_over(shop: Workshop, run: Run, epoch: int, **needs: object) -> Run:

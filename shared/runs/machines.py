@@ -103,10 +103,20 @@ def _checked(shop: Workshop, registry: str, name: str, authorization: str | None
 
 
 def depart(shop: Workshop, bearer: Bearer) -> None:
-    """Let a pool's builder go that executes nothing; what it was given meanwhile goes to another one."""
+    """Let a pool's builder go that executes nothing; what it was given meanwhile goes to another one.
+
+    One outside of pools may go once its run has ended.
+    """
     group = shop.pool.find(bearer.registry, bearer.group)
-    if group is not None and group.agent_pool:
+    if group is not None and (group.agent_pool or _has_ended(shop, group)):
         leave(shop, group)
+
+
+def _has_ended(shop: Workshop, group: Group) -> bool:
+    try:
+        return bool(group.run_id) and shop.store.get(group.registry, group.run_id).is_terminal
+    except NotFound:
+        return True
 
 
 def _end(shop: Workshop, group: Group) -> None:

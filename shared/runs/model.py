@@ -95,6 +95,8 @@ class Run(BaseModel):
     """Whether a confined builder has found that it cannot do what is asked."""
     steps: tuple[StepContainer, ...] = ()
     """Containers that its group needs beside the builder's, once a builder has read the task."""
+    tells_contents: bool = False
+    """Whether its builder tells what its images hold, for a while after the end."""
     output_images: tuple[Image, ...] = ()
     base_images: tuple[BaseImage, ...] = ()
     """What the output images stand on, pinned to digests."""

@@ -10,7 +10,7 @@ from shared.runs.context import Workshop
 from shared.runs.model import Run
 from shared.storage import Permission
 
-_CONTAINER = "results"
+CONTAINER = "results"
 _MARGIN = timedelta(hours=1)
 
 
@@ -21,21 +21,28 @@ def _name(run: Run) -> str:
 def result_url(shop: Workshop, run: Run) -> str:
     """Answer a URL by which this epoch's builder writes its result."""
     life = timedelta(seconds=run.timeout_seconds) + _MARGIN
-    return shop.storage.blobs.sas_url(_CONTAINER, _name(run), Permission.UPLOAD, life)
+    return shop.storage.blobs.sas_url(CONTAINER, _name(run), Permission.UPLOAD, life)
 
 
 def read_result(shop: Workshop, run: Run) -> Report | None:
     """Answer what the builder of the present epoch wrote; None when there is nothing that holds."""
     try:
-        told = Report.model_validate_json(shop.storage.blobs.read(_CONTAINER, _name(run)))
+        told = Report.model_validate_json(shop.storage.blobs.read(CONTAINER, _name(run)))
     except (NotFound, ValidationError):
         return None
     return told if (told.run_id, told.epoch) == (run.id, run.epoch) else None
+
+
+def contents_name(run: Run, digest: str) -> str:
+    """Answer the name of what a run's builder told of an image."""
+    return f"{run.registry}/{run.id}/contents-{digest.partition(':')[2]}.json"
 
 
 def delete_results(shop: Workshop, run: Run) -> None:
     """Delete all that was kept for a run that is purged."""
     blobs = shop.storage.blobs
     for epoch in range(1, run.epoch + 1):
-        blobs.delete(_CONTAINER, _name(run.model_copy(update={"epoch": epoch})))
+        blobs.delete(CONTAINER, _name(run.model_copy(update={"epoch": epoch})))
+    for image in run.output_images:
+        blobs.delete(CONTAINER, contents_name(run, image.digest or ""))
     blobs.delete("requests", f"{run.registry}/{run.id}")

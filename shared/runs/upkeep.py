@@ -9,6 +9,7 @@ from shared.container_groups.pool import WARM_LIFE, Group, SeatsTaken, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
+from shared.runs.finish import lingers
 from shared.runs.kinds import started_kind
 from shared.runs.logs import delete_log
 from shared.runs.model import Run
@@ -147,5 +148,7 @@ def _run_is_over(shop: Workshop, group: Group) -> bool:
     except NotFound:
         return True
     if not run.is_terminal and run.group in {None, group.name}:
+        return False
+    if lingers(run, shop.clock()):
         return False
     return not group.may_return or shop.clock() - (run.finished or run.updated) > _RETURN_PATIENCE

@@ -17,6 +17,7 @@ from shared.runs.claim import Gone, Superseded, heartbeat, login, look_for_work,
 from shared.runs.dispatch import dispatch
 from shared.runs.listing import list_runs, parse_page
 from shared.runs.logs import complete_log
+from shared.runs.machines import depart
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.submit import Origin, submit
@@ -48,6 +49,31 @@ def test_runs_of_the_same_instant_get_ids_of_their_own(hands: "Hands") -> None:
     ids = [hands.submit_now(f"k{number}").id for number in range(5)]
     assert len(set(ids)) == 5
     assert [run.id for run in hands.shop.store.newest(hands.partition)] == sorted(ids, reverse=True)
+
+
+def test_a_builder_that_tells_what_its_images_hold_outlives_its_run_by_a_minute(hands: "Hands") -> None:
+    images = (Image(registry="r", repository="a", digest="sha256:0"),)
+    first, second = (hands.submit(key) for key in ("k1", "k2"))
+    for run in (first, second):
+        grant = hands.claim(run)
+        report(hands.shop, hands.bearer(grant), hands.report(grant, tells_contents=True, images=images))
+        assert hands.get(run).status is Status.SUCCEEDED
+    sweep_groups(hands.shop)
+    groups = [hands.get(run).group or "" for run in (first, second)]
+    assert hands.groups.names() == groups
+
+    depart(hands.shop, Bearer(hands.partition, groups[0]))
+    assert hands.groups.names() == groups[1:]
+    hands.later(seconds=61)
+    sweep_groups(hands.shop)
+    assert hands.groups.names() == []
+
+
+def test_a_builder_outside_of_pools_does_not_leave_before_its_run_has_ended(hands: "Hands") -> None:
+    run = hands.submit("k1")
+    grant = hands.claim(run)
+    depart(hands.shop, Bearer(hands.partition, grant.group))
+    assert hands.groups.names() == [grant.group]
 
 
 def test_a_builder_claims_works_and_reports(hands: "Hands") -> None:
