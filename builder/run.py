@@ -78,7 +78,8 @@ class _Execution:
             self._blob.finish(_LOG_GRACE)
             await self._unless_fenced(_ended(pump))
             left = max(0.0, self._deadline - asyncio.get_running_loop().time()) + _REPORT_GRACE
-            await self._unless_fenced(tell(self._tools.http, self._link, self._grant.result_url, report, left))
+            # What the app answers here is its last word: a heartbeat of this moment may be told that the run has ended.
+            await tell(self._tools.http, self._link, self._grant.result_url, report, left)
             return report
         finally:
             pump.cancel()

@@ -16,7 +16,7 @@ import pytest
 from builder.agent import Life, serve
 from builder.engine.scripted import ScriptedEngine
 from builder.environment import Environment, Paths
-from shared.grant import DockerBuild, Grant, Report, RunVariables, Source, Work
+from shared.grant import Contents, DockerBuild, Grant, Report, RunVariables, Source, Work
 
 REGISTRY = "localreg.example:7455"
 BASE = "sha256:" + "b" * 64
@@ -60,6 +60,8 @@ class World:
     bodies: dict[str, bytes] = field(default_factory=dict)
     """Manifests that the registry has whole, by `repository:tag`, and below its blobs."""
     blobs: set[str] = field(default_factory=set)
+    told: list[Contents] = field(default_factory=list)
+    """What images hold."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -137,6 +139,7 @@ class World:
             "heartbeat": lambda _: httpx.Response(200, json={"epoch": 3}),
             "login": self._login,
             "report": self._report,
+            "contents": self._contents,
             "sources": lambda _: _streamed(200, packed(self.files), {"ETag": '"1"'}),
             "logs": self.append,
             "results": self._store,
@@ -154,6 +157,10 @@ class World:
 
     def _report(self, request: httpx.Request) -> httpx.Response:
         self.reports.append(Report.model_validate_json(request.content))
+        return httpx.Response(200, json={})
+
+    def _contents(self, request: httpx.Request) -> httpx.Response:
+        self.told.append(Contents.model_validate_json(request.content))
         return httpx.Response(200, json={})
 
     def append(self, request: httpx.Request) -> httpx.Response:

@@ -1,6 +1,7 @@
 """The whole life of a builder, against doubles of the app, storage and registries."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -285,6 +286,49 @@ def test_a_fence_in_the_background_kills_the_step(world: World, call: str, statu
     assert run(world) == 0
     assert (world.reports, world.result) == ([], None)
     assert (world.engine.killed, world.engine.stopped) == (1, True)
+
+
+def telling(world: World) -> None:
+    """Let the world's run push an image without layers, whose contents are asked for."""
+    manifest = b'{"mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []}'
+    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    file = world.directory / "manifest"
+    file.write_bytes(manifest)
+    world.build, world.grant = push("hello:1"), {"wants_contents": True}
+    world.engine.digest_of = {f"{REGISTRY}/hello:1": digest}
+    world.engine.digest = lambda _: digest
+    world.engine.blobs = {digest: file}
+
+
+def test_what_images_hold_is_told_after_the_report_and_the_builder_leaves(world: World) -> None:
+    telling(world)
+    assert run(world) == 0
+    assert world.report.tells_contents
+    assert [told.digest for told in world.told] == [world.report.images[0].digest]
+    ends = [call for call in world.calls if call in {"report", "contents", "leave"}]
+    assert ends == ["report", "contents", "leave"]
+    assert world.engine.stopped
+
+
+@pytest.mark.parametrize("given", [409, 403, 503, httpx.ConnectError("down")])
+def test_that_nobody_takes_what_images_hold_changes_nothing(world: World, given: object) -> None:
+    telling(world)
+    world.always["contents"] = given
+    assert run(world) == 0
+    assert world.report.outcome is Outcome.SUCCEEDED
+    assert world.calls[-1] == "leave"
+
+
+def test_a_heartbeat_that_hears_of_the_end_does_not_break_the_report_off(world: World) -> None:
+    telling(world)
+
+    def reported(request: httpx.Request) -> httpx.Response:
+        world.always["heartbeat"] = 409
+        return world.ordinary("report", request) if world.calls.count("heartbeat") > 1 else httpx.Response(503)
+
+    world.always["report"] = reported
+    assert run(world) == 0
+    assert len(world.told) == 1
 
 
 def test_a_signal_stops_everything(world: World) -> None:
