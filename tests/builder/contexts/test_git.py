@@ -130,6 +130,14 @@ def test_a_directory_of_the_repository(repository: Repository, fetch: Fetch, dir
     assert fetch(f"{repository.url}#main:{directory}").root == fetch.root / inside
 
 
+def test_names_in_every_script(repository: Repository, fetch: Fetch) -> None:
+    repository.commit({"größe/日本 b/Dockerfile": "FROM scratch\n", "größe/日本 b/ñ": "1"})
+    git(repository.place, "branch", "ветка")
+    context = fetch(f"{repository.url}#ветка:gr%C3%B6%C3%9Fe/日本%20b")
+    assert (context.branch, context.root) == ("ветка", fetch.root / "größe/日本 b")
+    assert (context.root / "ñ").read_text() == "1"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("directory", ["../x", "sub/../../x", "out", "nosub", "Dockerfile", "etc", "loop"])
 def test_a_directory_that_is_none_or_outside(repository: Repository, fetch: Fetch, directory: str) -> None:
