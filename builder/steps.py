@@ -19,7 +19,16 @@ from builder.publish import image, published, push
 from builder.scan import Scanned, Subject, scan
 from builder.shop import Made, Shop
 from shared.errors import SlipwayError
-from shared.grant import DockerBuild, Grant, Image, ImageDependency, LoginRequest, NamedValue, Platform, SpanName
+from shared.grant import (
+    DockerBuild,
+    Image,
+    ImageDependency,
+    LoginRequest,
+    NamedValue,
+    Platform,
+    RunVariables,
+    SpanName,
+)
 from shared.images.references import Reference
 from shared.images.targets import render, target
 
@@ -114,8 +123,9 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
     """Read and scan the Dockerfile and pin its bases."""
     grant, log = shop.grant, shop.log
     known = [login.registry for login in grant.logins]
-    tags = tuple(dict.fromkeys(target(name, grant.variables, known) for name in request.image_names))
-    arguments = _arguments(request, grant)
+    variables = context.told(grant.variables)
+    tags = tuple(dict.fromkeys(target(name, variables, known) for name in request.image_names))
+    arguments = _arguments(request, variables)
     log.line("Scanning for dependencies...")
     cache, platforms = place_of(shop, request, tags), request.platforms or (grant.platform,)
     subject = Subject(
@@ -155,9 +165,9 @@ async def warn_of_emulation(shop: Shop, platforms: Iterable[Platform]) -> None:
             shop.log.line(f"WARNING: {why}: a RUN for it will fail. An agent pool of such machines can build it.")
 
 
-def _arguments(request: DockerBuild, grant: Grant) -> tuple[NamedValue, ...]:
+def _arguments(request: DockerBuild, variables: RunVariables) -> tuple[NamedValue, ...]:
     return tuple(
-        one if one.is_secret else one.model_copy(update={"value": render(one.value, grant.variables)})
+        one if one.is_secret else one.model_copy(update={"value": render(one.value, variables)})
         for one in request.arguments
     )
 

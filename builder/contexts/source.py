@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from shared.grant import RunVariables
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -13,6 +15,12 @@ class Context:
     commit: str = ""
     branch: str = ""
     repository: str = ""
+
+    def told(self, variables: RunVariables) -> RunVariables:
+        """Answer the run's variables, with this commit and branch where the run's cause names none."""
+        return variables.model_copy(
+            update={"commit": variables.commit or self.commit, "branch": variables.branch or self.branch}
+        )
 
 
 class ContextSource(Protocol):

@@ -57,14 +57,13 @@ async def load_task(shop: Shop, context: Context, shared_volume: str) -> Loaded:
 
 def _given(shop: Shop, context: Context, shared_volume: str) -> TaskInput:
     texts = _texts(shop, context)
-    variables = shop.grant.variables
-    found = {"commit": variables.commit or context.commit, "branch": variables.branch or context.branch}
+    variables = context.told(shop.grant.variables)
     environment = (f"ACR_DEFAULT_REGISTRY={variables.registry}", "ACR_TASK_HOSTED=1")
     return TaskInput(
         text=texts.task,
         values=texts.values,
         overrides=texts.overrides,
-        variables=variables.model_copy(update=found),
+        variables=variables,
         aliases=_aliases(context, shop.grant.image_aliases),
         platform=shop.grant.platform,
         shared_volume=shared_volume,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from shared.access.callers import Caller
 from shared.arm.requests import DockerBuildRequest, EncodedTaskRunRequest, QuickRunRequest
+from shared.contexts import ContextKind, classify
 from shared.errors import Conflict, InvalidRequest, LanguageError, SlipwayError, Unavailable
 from shared.grant import Platform, RunVariables
 from shared.images.targets import target
@@ -169,12 +170,32 @@ def _push_repositories(registry: RegistrySettings, run: Run, request: QuickRunRe
     if not isinstance(request, DockerBuildRequest):
         return (ANY_REPOSITORY,)  # what a task file pushes is known only to the builder that renders it
     variables = run_variables(registry, run)
+    own = _repositories(registry, request, _foreseen(variables, request, "a"))
+    if own != _repositories(registry, request, _foreseen(variables, request, "b")):
+        raise InvalidRequest(
+            "The repository of an image depends on the commit or branch of the context, which are known only when it"
+            " has been fetched. Use them in the image's tag.",
+            code="InvalidImageName",
+            target="imageNames",
+        )
+    return own if request.is_push_enabled else ()
+
+
+def _repositories(registry: RegistrySettings, request: DockerBuildRequest, variables: RunVariables) -> tuple[str, ...]:
     try:
         targets = [target(name, variables, _foreign(request)) for name in request.image_names]
     except LanguageError as error:
         raise InvalidRequest(error.message, code="InvalidImageName", target="imageNames") from None
-    own = [one.repository for one in targets if one.registry == registry.login_server]
-    return tuple(dict.fromkeys(own)) if request.is_push_enabled else ()
+    return tuple(dict.fromkeys(one.repository for one in targets if one.registry == registry.login_server))
+
+
+def _foreseen(variables: RunVariables, request: DockerBuildRequest, letter: str) -> RunVariables:
+    """Put something in the place of what the builder will learn from a git context."""
+    if classify(request.source_location or "") is not ContextKind.GIT:
+        return variables
+    return variables.model_copy(
+        update={"commit": variables.commit or letter * 40, "branch": variables.branch or letter}
+    )
 
 
 def _foreign(request: QuickRunRequest) -> tuple[str, ...]:

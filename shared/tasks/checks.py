@@ -10,7 +10,19 @@ from shared.images.targets import target
 from shared.schedule_language import parse as parse_schedule
 from shared.tasks.model import DockerStep, TaskSpec
 
-_SAMPLE = RunVariables(id="c0000000", registry="registry.example", registry_name="registry", date="20260101-000000z")
+_SAMPLE = RunVariables(
+    id="c0000000",
+    registry="registry.example",
+    registry_name="registry",
+    date="20260101-000000z",
+    task_name="task",
+    commit="0" * 40,
+    branch="main",
+    git_tag="v1",
+    repository="github.com/example/app",
+    triggered_by="commit",
+)
+"""A value for everything that only a run knows: what a name becomes without one is told when it is run."""
 
 
 def parse_task(body: object) -> TaskSpec:
@@ -42,9 +54,8 @@ def _check_step(spec: TaskSpec) -> None:
             try:
                 target(name, _SAMPLE)
             except LanguageError as error:
-                raise InvalidRequest(
-                    error.message, code="InvalidImageName", target="properties.step.imageNames"
-                ) from None
+                message = error.message.replace(f"{_SAMPLE.registry}/", "")
+                raise InvalidRequest(message, code="InvalidImageName", target="properties.step.imageNames") from None
 
 
 def _check_triggers(spec: TaskSpec) -> None:

@@ -260,6 +260,8 @@ def test_without_push_nothing_may_be_published(hands: "Hands") -> None:
         {"imageNames": ["Hello:v1"]},
         {"imageNames": ["hello:v1:v2"]},
         {"imageNames": ["hello:{{.Nonsense}}"]},
+        {"imageNames": ["hello:{{.Run.Commit}}"]},
+        {"imageNames": ["{{.Run.Commit}}:v1"], "sourceLocation": "https://example.org/x.git"},
         {"sourceLocation": None},
         {"sourceLocation": "source/202611200000/00000000-0000-0000-0000-000000000000.tar.gz"},
         {"sourceLocation": "source/../../other/x.tar.gz"},
@@ -270,6 +272,12 @@ def test_a_request_that_cannot_work_makes_no_run(hands: "Hands", changes: dict[s
     with pytest.raises(InvalidRequest):
         hands.submit("k1", **changes)
     assert list(hands.shop.store.newest(hands.partition)) == []
+
+
+def test_a_tag_may_be_the_commit_that_the_builder_finds(hands: "Hands") -> None:
+    names = ["hello:{{.Run.Commit}}", "hello:{{.Run.Branch}}-x"]
+    run = hands.submit("k1", imageNames=names, sourceLocation="https://example.org/x.git#main")
+    assert run.push_repositories == ("hello",)
 
 
 def test_a_lost_message_is_made_good(hands: "Hands") -> None:

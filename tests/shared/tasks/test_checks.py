@@ -42,6 +42,21 @@ def test_every_kind_of_step_is_understood(step: dict[str, Any], kind: type[objec
     assert type(parse_task(task(step=step)).properties.step) is kind
 
 
+@pytest.mark.parametrize(
+    "variable", ["Commit", "Branch", "GitTag", "TaskName", "TriggeredBy", "Date", "ID", "OS", "Architecture"]
+)
+def test_an_image_may_be_named_after_what_only_a_run_knows(variable: str) -> None:
+    names = [f"app:{{{{.Run.{variable}}}}}"]
+    step = parse_task(task(step=DOCKER | {"imageNames": names})).properties.step
+    assert isinstance(step, DockerStep)
+    assert list(step.image_names) == names
+
+
+def test_an_image_that_cannot_be_is_quoted_as_it_was_given() -> None:
+    with pytest.raises(InvalidRequest, match=r"^'Upper:v1' is not"):
+        parse_task(task(step=DOCKER | {"imageNames": ["Upper:v1"]}))
+
+
 def test_a_system_task_needs_no_step() -> None:
     spec = parse_task({"properties": {"isSystemTask": True, "status": "Enabled", "timeout": 3600}})
     assert spec.properties.step is None
