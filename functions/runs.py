@@ -57,8 +57,9 @@ def runs_update(req: func.HttpRequest) -> func.HttpResponse:
     """Keep a run beyond its retention, or no longer."""
 
     def use(call: RegistryCall) -> func.HttpResponse:
-        wanted = parse_run_update(call.body())
-        run = archive(call.services.shop, call.partition, _run(call).id, is_archived=wanted)
+        wanted, run = parse_run_update(call.body()), _run(call)
+        if wanted is not None:
+            run = archive(call.services.shop, call.partition, run.id, is_archived=wanted)
         return reply(run_resource(call.id, run).json_object())
 
     return arm_registry(req, Role.RUNNER, use)

@@ -12,6 +12,7 @@ from shared.arm.reading import as_object
 from shared.errors import NotFound
 from shared.settings import Role
 from shared.tasks.answers import task_answer, task_details
+from shared.tasks.az_update import for_az
 from shared.tasks.changes import Setting, list_tasks, patch_task, put_task
 from shared.tasks.model import TaskSpec
 from shared.triggers.arming import arm
@@ -55,7 +56,8 @@ def tasks_details(req: func.HttpRequest) -> func.HttpResponse:
     def use(call: RegistryCall, name: str) -> func.HttpResponse:
         content = call.services.shop.tasks.read(call.partition, name)
         may_read = call.services.callers.holds(call.caller, call.partition, Role.CONTRIBUTOR)
-        return reply(task_details(call.id, content.task, content.full if may_read else content.task.spec))
+        details = task_details(call.id, content.task, content.full if may_read else content.task.spec)
+        return reply(for_az(details, {header.lower(): value for header, value in req.headers.items()}))
 
     return _on_task(req, Role.RUNNER, use)
 

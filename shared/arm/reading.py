@@ -1,16 +1,18 @@
 """How the JSON of a request becomes a typed value: nulls are absent members, a fault names its member. Pure."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.errors import InvalidRequest
 
 MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 300, 28_800, 3_600
 """Seconds that a run may take; limits of the published API."""
-_STEP_TAGS = frozenset({"Docker", "FileTask", "EncodedTask"})
+_UNTOLD = frozenset({"Docker", "FileTask", "EncodedTask", "[key]"})
+"""What stands in the place of a fault and is no member: the kinds of steps, and the mark of an object's name."""
 
 
 class Shape(BaseModel):
@@ -48,6 +50,18 @@ def one_of(*names: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def matching(pattern: str, rule: str) -> AfterValidator:
+    """Answer a rule that takes texts which match `pattern` as a whole, and says `rule` of others."""
+    form = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise ValueError(rule)
+        return value
+
+    return AfterValidator(check)
+
+
 def as_object(body: object, what: str) -> dict[str, Any]:
     """Answer a JSON object. Raises InvalidRequest that says what it should have been."""
     if not isinstance(body, dict):
@@ -70,7 +84,7 @@ def checked[Kind](read: Callable[[], Kind], what: str) -> Kind:
 
 def _refuse(error: ValidationError, what: str) -> NoReturn:
     fault = error.errors(include_url=False, include_input=False)[0]
-    target = ".".join(str(part) for part in fault["loc"] if part not in _STEP_TAGS)
+    target = ".".join(str(part) for part in fault["loc"] if part not in _UNTOLD)
     message = fault["msg"].removeprefix("Value error, ")
     if target.rpartition(".")[2] == "timeout":
         message = f"the timeout must be between {MIN_TIMEOUT} and {MAX_TIMEOUT} seconds"

@@ -5,7 +5,7 @@ Source: the published swagger of 2019-06-01-preview and 2025-03-01-preview, and 
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -148,9 +148,9 @@ def parse_run_request(body: object) -> QuickRunRequest:
     return request
 
 
-def parse_run_update(body: object) -> bool:
-    """Read the body of Runs_Update and answer `isArchiveEnabled`. Raises InvalidRequest."""
-    wanted = cast("dict[str, Any]", body).get("isArchiveEnabled") if isinstance(body, dict) else None
-    if not isinstance(wanted, bool):
+def parse_run_update(body: object) -> bool | None:
+    """Read the body of Runs_Update and answer `isArchiveEnabled`, None when it is to stay. Raises InvalidRequest."""
+    wanted = as_object(body, "the members to change").get("isArchiveEnabled")
+    if wanted is not None and not isinstance(wanted, bool):
         raise InvalidRequest("isArchiveEnabled must be true or false.", target="isArchiveEnabled")
     return wanted

@@ -21,9 +21,11 @@ def task_answer(registry: RegistryId, task: Task) -> dict[str, Any]:
 def task_details(registry: RegistryId, task: Task, full: TaskSpec) -> dict[str, Any]:
     """Answer the resource of a task with its secrets in clear.
 
-    A task with identities shows its user identities even when it has none: az 2.91 fails without the member.
+    A task with identities shows its user identities even when it has none: az 2.91 fails without the member. One
+    without triggers shows that it has no timers: az takes a task whose triggers are empty for one that can have none.
     """
     answer = _answer(registry, task, full)
+    answer["properties"].setdefault("trigger", {"timerTriggers": []})
     if "identity" in answer:
         answer["identity"].setdefault("userAssignedIdentities", {})
     return answer

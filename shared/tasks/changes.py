@@ -70,7 +70,7 @@ def patch_task(store: TaskStore, setting: Setting, name: str, body: object, chec
     def patch(known: Content | None) -> Content:
         if known is None:
             raise NotFound(f"The task {name} does not exist.")
-        spec = _complete(setting, known.task.name, parse_task(merge_task(known.full.json_object(), body)))
+        spec = _complete(setting, known.task.name, parse_task(merge_task(known.full.json_object(), body), known.full))
         check(spec)
         return Content(known.task.changed_to(spec, setting.changed(known.task.system_data)), spec)
 

@@ -53,6 +53,8 @@ def _member(name: str, old: object, new: object, depth: int) -> object:
         return _by_host(known, new)
     if name == "step" and new.get("type") not in {None, known.get("type")}:
         known = {}
+    if name == "baseImageTrigger" and not known:
+        known = {"baseImageTriggerType": "Runtime"}  # az names the type of a new one only when it was given
     return merge(known, new, depth + 1)
 
 
@@ -88,6 +90,8 @@ def _by_host(old: Json, new: Json) -> dict[str, Any]:
 
 def _login(old: Json, new: Json) -> dict[str, Any]:
     # A login is by name and password or by an identity: what is given of one kind ends the other.
+    # az sends a secret that was not given as one without a value.
+    new = {name: value for name, value in new.items() if not (isinstance(value, dict) and value.get("value") is None)}
     given = {name for name, value in new.items() if value is not None}
     if given == {"identity"}:
         return dict(new)

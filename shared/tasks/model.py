@@ -9,10 +9,19 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.arm.parts import Arguments, Credentials, EncodedText, ImageNames, PathText, PlatformNames, RequestedPlatform
-from shared.arm.reading import DEFAULT_TIMEOUT, MAX_TIMEOUT, MIN_TIMEOUT, Shape, one_of
+from shared.arm.reading import DEFAULT_TIMEOUT, MAX_TIMEOUT, MIN_TIMEOUT, Shape, matching, one_of
 
 MAX_TRIGGERS = 50
-TriggerName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\#?\x00-\x1f]+$")]
+TriggerName = Annotated[
+    str,
+    Field(min_length=1, max_length=100),
+    matching(r"[^/\\#?\x00-\x1f]+", "a trigger's name holds neither '/', '\\', '#' nor '?'"),
+]
+IdentityId = Annotated[
+    str,
+    Field(max_length=1024),
+    matching(r"/[^\x00-\x1f]+", "it is not the resource id of a user-assigned identity (/subscriptions/…)"),
+]
 ContextText = Annotated[str, Field(max_length=4096)]
 Token = Annotated[str, Field(max_length=4096)]
 
@@ -141,8 +150,10 @@ class BaseImageTrigger(Shape):
 
 
 def _named_once[Kind: SourceTrigger | TimerTrigger](triggers: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    if len({trigger.name.lower() for trigger in triggers}) != len(triggers):
-        raise ValueError("two triggers have the same name")
+    names = [trigger.name.lower() for trigger in triggers]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ValueError(f"two triggers have the name '{triggers[place].name}'")
     return triggers
 
 
@@ -199,9 +210,7 @@ class Identity(Shape):
     type: Annotated[IdentityType, BeforeValidator(_identity_type)]
     principal_id: str | None = None
     tenant_id: str | None = None
-    user_assigned_identities: dict[
-        Annotated[str, Field(max_length=1024, pattern=r"^/[^\x00-\x1f]+$")], UserIdentity | None
-    ] = Field(default={}, max_length=MAX_TRIGGERS)
+    user_assigned_identities: dict[IdentityId, UserIdentity | None] = Field(default={}, max_length=MAX_TRIGGERS)
 
 
 class TaskProperties(Shape):

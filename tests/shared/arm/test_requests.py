@@ -177,7 +177,8 @@ def test_a_bad_member_of_a_run_request_of_a_task_is_named(change: dict[str, Any]
 
 def test_archive_requests() -> None:
     assert parse_run_update({"isArchiveEnabled": True}) is True
-    refused: list[object] = [{}, {"isArchiveEnabled": "yes"}, None, []]
+    assert parse_run_update({}) is None
+    refused: list[object] = [{"isArchiveEnabled": "yes"}, None, []]
     for body in refused:
         with pytest.raises(InvalidRequest):
             parse_run_update(body)

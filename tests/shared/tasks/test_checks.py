@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from shared.arm.reading import read_as
 from shared.errors import InvalidRequest
 from shared.tasks.checks import parse_task
-from shared.tasks.model import DockerStep, EncodedTaskStep, FileTaskStep
+from shared.tasks.model import DockerStep, EncodedTaskStep, FileTaskStep, TaskSpec
 
 DOCKER: dict[str, Any] = {
     "type": "Docker",
@@ -55,6 +56,25 @@ def test_an_image_may_be_named_after_what_only_a_run_knows(variable: str) -> Non
 def test_an_image_that_cannot_be_is_quoted_as_it_was_given() -> None:
     with pytest.raises(InvalidRequest, match=r"^'Upper:v1' is not"):
         parse_task(task(step=DOCKER | {"imageNames": ["Upper:v1"]}))
+
+
+def test_what_is_wrong_already_may_stay_and_may_go() -> None:
+    blank = {"userName": {"value": "u"}, "password": {"value": ""}}
+    base = {"name": "b", "baseImageTriggerType": "All", "updateTriggerEndpoint": "http://example.org"}
+    body = task(trigger={"baseImageTrigger": base}, credentials={"customRegistries": {"https://x.io": blank}})
+    known = read_as(TaskSpec, body, "task")
+    assert parse_task(body, known) == known
+    with pytest.raises(InvalidRequest):
+        parse_task(body)
+
+
+def test_a_name_that_cannot_be_is_refused_in_words() -> None:
+    with pytest.raises(InvalidRequest, match="neither '/'"):
+        parse_task(task(trigger={"timerTriggers": [TIMER | {"name": "a/b"}]}))
+    identity = {"type": "UserAssigned", "userAssignedIdentities": {"me": {}}}
+    with pytest.raises(InvalidRequest, match="not the resource id") as refusal:
+        parse_task(task() | {"identity": identity})
+    assert refusal.value.target == "identity.userAssignedIdentities.me"
 
 
 def test_a_system_task_needs_no_step() -> None:
@@ -122,6 +142,12 @@ LOGIN = {"userName": {"value": "u"}, "password": {"value": "p"}}
         ({"trigger": {"baseImageTrigger": {"name": "b"}}}, "properties.trigger.baseImageTrigger.baseImageTriggerType"),
         ({"trigger": {"baseImageTrigger": {"name": "b", "baseImageTriggerType": "Some"}}},
          "properties.trigger.baseImageTrigger.baseImageTriggerType"),
+        ({"trigger": {"baseImageTrigger": {"name": "b", "baseImageTriggerType": "All", "updateTriggerEndpoint": "x"}}},
+         "properties.trigger.baseImageTrigger.updateTriggerEndpoint"),
+        ({"credentials": {"customRegistries": {"https://x.io/": LOGIN}}}, "properties.credentials.customRegistries"),
+        ({"credentials": {"customRegistries": {"x io": LOGIN}}}, "properties.credentials.customRegistries"),
+        ({"credentials": {"customRegistries": {"x.io": LOGIN | {"password": {"type": "Opaque", "value": None}}}}},
+         "properties.credentials.customRegistries.x.io"),
         ({"credentials": {"customRegistries": {"x.io": {}}}}, "properties.credentials.customRegistries.x.io"),
         ({"credentials": {"customRegistries": {"x.io": {"userName": {"value": "u"}}}}},
          "properties.credentials.customRegistries.x.io"),

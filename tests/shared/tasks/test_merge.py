@@ -205,3 +205,17 @@ def test_a_patch_nested_without_end_is_refused() -> None:
         nested = {"platform": nested}
     with pytest.raises(InvalidRequest, match="nested"):
         merge_task(TASK, {"properties": nested})
+
+
+def test_what_az_leaves_blank_of_a_login_stays() -> None:
+    blank = {"type": "Opaque", "value": None}
+    login = {"userName": {"type": "Opaque", "value": "you"}, "password": blank, "identity": None}
+    merged = patched(credentials={"customRegistries": {"x.io": login}})["credentials"]["customRegistries"]["x.io"]
+    assert merged == X_IO | {"userName": {"type": "Opaque", "value": "you"}}
+
+
+def test_a_base_image_trigger_that_is_switched_on_looks_at_the_runtime_image() -> None:
+    bare = {"properties": {}}
+    trigger = {"baseImageTrigger": {"name": "b", "status": "Enabled"}}
+    merged = merge_task(bare, {"properties": {"trigger": trigger}})["properties"]["trigger"]["baseImageTrigger"]
+    assert merged == {"name": "b", "status": "Enabled", "baseImageTriggerType": "Runtime"}
