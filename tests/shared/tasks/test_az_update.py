@@ -1,5 +1,7 @@
 """An az that cannot write source triggers is spared them, or told what to do."""
 
+from typing import Any
+
 import pytest
 
 from shared.errors import InvalidRequest
@@ -49,5 +51,5 @@ def test_an_az_that_would_fail_is_told_what_to_do() -> None:
     headers = {"commandname": "acr task update", "parametersetname": "-n -r -c", "user-agent": NEWEST}
     with pytest.raises(InvalidRequest, match="az acr task create"):
         for_az({"properties": {"trigger": {"sourceTriggers": [{"name": "s"}]}}}, headers)
-    plain = {"properties": {"trigger": {"timerTriggers": []}}}
+    plain: dict[str, Any] = {"properties": {"trigger": {"timerTriggers": []}}}
     assert for_az(plain, headers) == plain

@@ -215,7 +215,7 @@ def test_what_az_leaves_blank_of_a_login_stays() -> None:
 
 
 def test_a_base_image_trigger_that_is_switched_on_looks_at_the_runtime_image() -> None:
-    bare = {"properties": {}}
+    bare: dict[str, Any] = {"properties": {}}
     trigger = {"baseImageTrigger": {"name": "b", "status": "Enabled"}}
     merged = merge_task(bare, {"properties": {"trigger": trigger}})["properties"]["trigger"]["baseImageTrigger"]
     assert merged == {"name": "b", "status": "Enabled", "baseImageTriggerType": "Runtime"}
