@@ -75,12 +75,13 @@ def test_every_feature_of_the_engine_needs_no_switch(stack: "Stack", context: Pa
     with tarfile.open(context / "archive.tar", "w") as archive:
         archive.add(context / "given", "deep/file")
     base = f"BASE={stack.login_server}/base/busybox:1.35"
-    said = stack.build(context, "-t", "dockerfile/features:v1", "--build-arg", base)
+    repository = f"dockerfile/{uuid.uuid4().hex[:8]}"  # one that no build before has kept layers for
+    said = stack.build(context, "-t", f"{repository}:v1", "--build-arg", base)
     assert said.code == 0, said.out + said.err
     for line in SAID:
         assert re.search(rf"^#\d+ [\d.]+ {line}\r?$", said.out, re.MULTILINE), said.out
 
-    image = contents(stack, "dockerfile/features", "v1")
+    image = contents(stack, repository, "v1")
     linked, copied = image.files["linked/given"], image.files["copied"]
     assert (linked.mode, linked.owner, linked.content) == (0o751, (12, 34), b"given\n")
     assert (copied.mode, copied.content) == (0o600, b"from linux/amd64 to linux/amd64\n")

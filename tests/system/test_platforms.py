@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def test_a_run_step_runs_on_each_platform(
         "ARG TARGETPLATFORM\n"
         "RUN echo built-for-$TARGETPLATFORM-on-$(uname -m)-by-$(/bin/busybox echo a child)\n"
     )
-    image = f"platforms/{base}:v1"
+    image = f"platforms/{uuid.uuid4().hex[:8]}:v1"  # one that no build before has kept layers for
     said = stack.build(context, "-t", image, "--platform", platform)
     assert said.code == 0, said.out + said.err
     wanted = {"linux": "linux/amd64", "linux/arm": "linux/arm/v7", "linux/arm64/v8": "linux/arm64"}.get(
@@ -79,16 +80,17 @@ def test_one_argument_asks_az_for_an_index_and_its_base_is_one_too(stack: "Stack
         "FROM of-$TARGETARCH\nARG TARGETPLATFORM\nRUN echo built-for-$TARGETPLATFORM-on-$(uname -m) | tee /told\n"
     )
     both = "SLIPWAY_PLATFORMS=linux/amd64,linux/arm64"
-    said = stack.build(context, "-t", "platforms/base:v1", "--build-arg", both)
+    image = f"platforms/{uuid.uuid4().hex[:8]}:v1"
+    said = stack.build(context, "-t", image, "--build-arg", both)
     assert said.code == 0, said.out + said.err
     for told in ("linux/amd64-on-x86_64", "linux/arm64-on-aarch64"):
         assert f"built-for-{told}" in said.out
-    base, digest = manifest(stack, "platforms/base:v1")
+    base, digest = manifest(stack, image)
     assert len(base["manifests"]) == 2
     assert digest in said.out
 
     (context / "Dockerfile").write_text(
-        f"FROM {stack.login_server}/platforms/base:v1\nARG TARGETARCH\nRUN grep -c built-for /told\nCOPY Dockerfile /\n"
+        f"FROM {stack.login_server}/{image}\nARG TARGETARCH\nRUN grep -c built-for /told\nCOPY Dockerfile /\n"
     )
     said = stack.build(context, "-t", "platforms/derived:v1", "--build-arg", both)
     assert said.code == 0, said.out + said.err
