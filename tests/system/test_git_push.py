@@ -91,8 +91,17 @@ def test_pushes_told_and_missed_are_built_at_their_very_commits(stack: "Stack", 
     repository = Repository(site)
     dockerfile = f"FROM {stack.login_server}/base/busybox:1.35\nCOPY page /\nRUN cat /page\n"
     first = repository.commit({"Dockerfile": dockerfile, "page": "page-one\n"})
-    create = ("acr", "task", "create", "-r", names.REGISTRY, "-n", TASK, "-f", "Dockerfile", "-t", "pushed:{{.Run.ID}}")
-    source = ("-c", f"{repository.url}#main", "--git-access-token", TOKEN, "--commit-trigger-enabled", "true")
+    create = ("acr", "task", "create", "-r", names.REGISTRY, "-n", TASK, "-f", "Dockerfile")
+    source = (
+        "-t",
+        "pushed:{{.Run.Commit}}",
+        "-c",
+        f"{repository.url}#main",
+        "--git-access-token",
+        TOKEN,
+        "--commit-trigger-enabled",
+        "true",
+    )
     said = stack.az(*create, *source, "-o", "none")
     assert said.code == 0, said.err
     try:
@@ -107,6 +116,7 @@ def test_pushes_told_and_missed_are_built_at_their_very_commits(stack: "Stack", 
         text = logs(stack, run["runId"])
         assert run["status"] == "Succeeded", text
         assert "page-two" in text
+        assert [image["tag"] for image in run["outputImages"]] == [second]
         assert "page-three" not in text
         assert TOKEN not in text
         listed = stack.az("acr", "task", "list-runs", "-r", names.REGISTRY, "-n", TASK, "-o", "table").out
@@ -114,6 +124,8 @@ def test_pushes_told_and_missed_are_built_at_their_very_commits(stack: "Stack", 
 
         missed = finished(stack, third)
         assert missed["status"] == "Succeeded"
+        asked = stack.az("acr", "task", "run", "-r", names.REGISTRY, "-n", TASK)
+        assert [image["tag"] for image in stack.run(asked.run_id)["outputImages"]] == [third]
         with stack.http("owner") as client:
             told = client.get(f"{stack.registry_url}/runs/{missed['runId']}/explain").json()
         assert "no delivery of its host told" in told["reason"]
