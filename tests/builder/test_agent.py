@@ -321,10 +321,15 @@ def test_that_nobody_takes_what_images_hold_changes_nothing(world: World, given:
 
 def test_a_heartbeat_that_hears_of_the_end_does_not_break_the_report_off(world: World) -> None:
     telling(world)
+    heard = asyncio.Event()
+
+    def ended(_: httpx.Request) -> httpx.Response:
+        heard.set()
+        return httpx.Response(409, json={"reason": "the run has ended"})
 
     def reported(request: httpx.Request) -> httpx.Response:
-        world.always["heartbeat"] = 409
-        return world.ordinary("report", request) if world.calls.count("heartbeat") > 1 else httpx.Response(503)
+        world.always["heartbeat"] = ended
+        return world.ordinary("report", request) if heard.is_set() else httpx.Response(503)
 
     world.always["report"] = reported
     assert run(world) == 0

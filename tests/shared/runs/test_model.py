@@ -36,13 +36,14 @@ def test_every_state_can_end(status: Status, following: Status) -> None:
     assert may_move(status, following)
 
 
-def test_a_running_run_is_never_queued_again() -> None:
+def test_a_running_run_is_queued_again_only_to_be_handed_over() -> None:
     moves = {(a, b) for a, b in product(Status, Status) if may_move(a, b) and b not in TERMINAL}
     assert moves == {
         (Status.QUEUED, Status.STARTED),
         (Status.QUEUED, Status.RUNNING),
         (Status.STARTED, Status.QUEUED),
         (Status.STARTED, Status.RUNNING),
+        (Status.RUNNING, Status.QUEUED),
     }
 
 
