@@ -164,7 +164,9 @@ def runs(stack: "Stack", name: str) -> list[dict[str, Any]]:
 
 def test_hook_push_run_status_and_no_hook_any_more(port: Port) -> None:
     name = f"at-{port.kind}-{uuid.uuid4().hex[:8]}"
-    first = port.repository.commit({"Dockerfile": "FROM scratch\nCOPY page /\n", "page": "one\n"})
+    # Long enough for its beginning to be told: a host hears how a run is, not how it was.
+    dockerfile = f"FROM {port.stack.login_server}/base/busybox:1.35\nCOPY page /\nRUN sleep 4\n"
+    first = port.repository.commit({"Dockerfile": dockerfile, "page": "one\n"})
     make(port, name)
     try:
         assert port.double.hooks

@@ -79,7 +79,9 @@ class StatusTeller:
             try:
                 api = self.api(one.host, one.context.url, token)
                 api.set_status(cause.commit_id or "", status_of(self.shop.settings, run))
-            except (Refused, NoApi) as refusal:
+            except NoApi:
+                return False  # the hook has told already that this is a plain git server
+            except Refused as refusal:
                 self._record(run, one.trigger.name, refusal.message)
                 return False
             return True
@@ -95,7 +97,6 @@ class StatusTeller:
             trigger=trigger,
             subject="the commit's status at the git host",
             reason=reason[:MAX_REASON],
-            run_id=run.id,
         )
         DecisionStore(self.shop.storage.decisions).record(decision)
 

@@ -52,7 +52,7 @@ class Subscriber:
                 follow(self.room, registry, task)
                 self.clear()
                 raise Refused(
-                    f"{refusal.message} Without an access token the branches are looked at instead."
+                    f"{refusal.message} Without a token, or with SLIPWAY_GIT_HOOKS=false, branches are looked at."
                 ) from None
 
     def subscribe(self, registry: str, watch: Watched, token: str) -> Hook:

@@ -102,6 +102,15 @@ def test_a_refusal_is_recorded_once(house: House) -> None:
     house.tell()
     refused = [one for one in house.yard.decisions() if "lacks repo:status" in one.reason]
     assert len(refused) == 1
+    assert refused[0].run_id is None, "it is not why the run exists"
+
+
+def test_a_plain_git_server_is_not_told_and_nothing_is_recorded(house: House) -> None:
+    plain = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(404, text="not here")))
+    teller = StatusTeller(house.yard.shop, lambda kind, address, token: open_api(plain, kind, address, token))
+    before = house.yard.decisions()
+    teller.tell(house.yard.partition, house.run.id)
+    assert house.yard.decisions() == before
 
 
 def test_without_a_token_nobody_is_told(house: House) -> None:

@@ -83,7 +83,7 @@ def test_a_task_that_moves_to_another_repository_leaves_no_hook(house: House) ->
 
 def test_a_refusal_refuses_the_task_and_leaves_nothing(house: House) -> None:
     house.double.lacks = True
-    with pytest.raises(Refused, match=r"the token lacks admin:repo_hook.*Without an access token"):
+    with pytest.raises(Refused, match=r"the token lacks admin:repo_hook.*Without a token"):
         house.put()
     assert house.yard.shop.tasks.find(house.yard.partition, "vessel") is None
     assert list(house.yard.watching.watches.of_registry(house.yard.partition)) == []
