@@ -84,7 +84,7 @@ def _occupy_warm_builder(stack: Stack) -> None:
     """Give the builder that waits another run, so that the next one starts its own."""
     stack.wait_for_warm_builder()
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "Dockerfile").write_text(f"FROM {stack.login_server}/base/busybox:1.35\nRUN sleep 15\n")
+        (Path(name) / "Dockerfile").write_text(f"FROM {stack.login_server}/base/busybox:1.35\nRUN sleep 6\n")
         stack.queue(name, "--no-push")
 
 
