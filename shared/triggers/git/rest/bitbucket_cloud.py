@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import httpx
 
 from shared.triggers.git.rest.door import Answer, Door, segment
 from shared.triggers.git.rest.model import CommitStatus, HookWanted, NoApi, Refused, State
+from shared.triggers.git.rest.repository import Repository
 
 EVENTS: Final = (
     "repo:push",
@@ -44,40 +44,38 @@ def door(client: httpx.Client, token: str) -> Door:
     return Door(client, "https://api.bitbucket.org/2.0", {"Authorization": authorization(token)})
 
 
-@dataclass(frozen=True, slots=True)
-class BitbucketCloud:
+@dataclass(frozen=True)
+class BitbucketCloud(Repository):
     """A repository of a workspace."""
 
-    door: Door
+    renewing = "PUT"
+    id_name = "uuid"
     workspace: str
     name: str
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
+        """The repository's path below the API's own."""
         return f"/repositories/{segment(self.workspace)}/{segment(self.name)}"
+
+    def hook_body(self, hook: HookWanted) -> dict[str, Any]:
+        """Return a hook as the host wants it."""
+        return {
+            "description": "Slipway",
+            "url": hook.url,
+            "active": True,
+            "secret": hook.secret,
+            "events": list(EVENTS),
+        }
 
     def find_hook(self, url: str) -> str | None:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
-            answer = self._ask("GET", "/hooks", pagelen=str(_PAGE), page=str(page))
+            answer = self.ask("GET", "/hooks", pagelen=str(_PAGE), page=str(page))
             found = next((hook for hook in answer.listed("values") if hook.get("url") == url), None)
             if found or not isinstance(answer.body, dict) or "next" not in answer.body:
                 return str(found["uuid"]) if found else None
         return None
-
-    def make_hook(self, hook: HookWanted) -> str:
-        """Make a hook for pushes and pull requests."""
-        return self._ask("POST", "/hooks", _hook(hook)).member("uuid")
-
-    def renew_hook(self, remote: str, hook: HookWanted) -> None:
-        """Give a hook another secret."""
-        self._ask("PUT", f"/hooks/{segment(remote)}", _hook(hook))
-
-    def delete_hook(self, remote: str) -> None:
-        """Remove a hook; one that is gone already is fine."""
-        answer = self.door.ask("DELETE", f"{self._base}/hooks/{segment(remote)}")
-        if not answer.is_good and answer.status != HTTPStatus.NOT_FOUND:
-            raise self._refusal(answer)
 
     def set_status(self, commit: str, status: CommitStatus) -> None:
         """Set the build status of a commit."""
@@ -88,20 +86,10 @@ class BitbucketCloud:
             "url": status.link,
             "description": status.shown,
         }
-        self._ask("POST", f"/commit/{segment(commit)}/statuses/build", body)
+        self.ask("POST", f"/commit/{segment(commit)}/statuses/build", body)
 
-    def redeliver(self, remote: str, since: datetime) -> int:
-        """Do nothing: Bitbucket repeats by itself for a while and has no way to ask for more."""
-        del remote, since
-        return 0
-
-    def _ask(self, method: str, rest: str, body: object = None, **query: str) -> Answer:
-        answer = self.door.ask(method, f"{self._base}{rest}", body, **query)
-        if not answer.is_good:
-            raise self._refusal(answer)
-        return answer
-
-    def _refusal(self, answer: Answer) -> Refused | NoApi:
+    def refusal(self, answer: Answer) -> Refused | NoApi:
+        """Name what the token lacks."""
         error = answer.body.get("error") if isinstance(answer.body, dict) else None
         detail = error.get("detail") if isinstance(error, dict) else None
         required = detail.get("required") if isinstance(detail, dict) else None
@@ -113,13 +101,3 @@ class BitbucketCloud:
             why = f"there is no repository {self.workspace}/{self.name}, or the token may not see it"
             return self.door.refusal(answer, why)
         return self.door.refusal(answer)
-
-
-def _hook(hook: HookWanted) -> dict[str, Any]:
-    return {
-        "description": "Slipway",
-        "url": hook.url,
-        "active": True,
-        "secret": hook.secret,
-        "events": list(EVENTS),
-    }

@@ -1,6 +1,5 @@
 """GitHub and GitHub Enterprise Server. Source: GitHub's REST API description of repository webhooks and statuses."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.triggers.git.rest.door import Answer, Door, segment
 from shared.triggers.git.rest.model import CommitStatus, HookWanted, NoApi, Refused, State
+from shared.triggers.git.rest.repository import Repository, configured
 
 EVENTS: Final = ("push", "pull_request")
 _HOOK_SCOPES: Final = frozenset({"repo", "public_repo", "admin:repo_hook", "write:repo_hook"})
@@ -48,42 +48,33 @@ def door(client: httpx.Client, host: str, token: str) -> Door:
     return Door(client, base, headers)
 
 
-@dataclass(frozen=True, slots=True)
-class GitHub:
+@dataclass(frozen=True)
+class GitHub(Repository):
     """A repository at a GitHub."""
 
-    door: Door
+    only_when_made = "name"
     owner: str
     name: str
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
+        """The repository's path below the API's own."""
         return f"/repos/{segment(self.owner)}/{segment(self.name)}"
+
+    def hook_body(self, hook: HookWanted) -> dict[str, Any]:
+        """Return a hook as the host wants it."""
+        config = {"url": hook.url, "content_type": "json", "secret": hook.secret, "insecure_ssl": "0"}
+        return {"name": "web", "active": True, "events": list(EVENTS), "config": config}
 
     def find_hook(self, url: str) -> str | None:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
-            answer = self._hooks("GET", query={"per_page": str(_PAGE), "page": str(page)})
+            answer = self.ask("GET", "/hooks", per_page=str(_PAGE), page=str(page))
             hooks = answer.listed()
-            found = next((hook for hook in hooks if _address(hook) == url), None)
+            found = next((hook for hook in hooks if configured(hook) == url), None)
             if found or len(hooks) < _PAGE:
                 return str(found["id"]) if found else None
         return None
-
-    def make_hook(self, hook: HookWanted) -> str:
-        """Make a hook for pushes and pull requests."""
-        body = {"name": "web", "active": True, "events": list(EVENTS), "config": _config(hook)}
-        return self._hooks("POST", body=body).member("id")
-
-    def renew_hook(self, remote: str, hook: HookWanted) -> None:
-        """Give a hook another secret."""
-        self._hooks("PATCH", f"/{segment(remote)}", {"active": True, "events": list(EVENTS), "config": _config(hook)})
-
-    def delete_hook(self, remote: str) -> None:
-        """Remove a hook; one that is gone already is fine."""
-        answer = self.door.ask("DELETE", f"{self._base}/hooks/{segment(remote)}")
-        if not answer.is_good and answer.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            raise self._refusal(answer, _HOOK_SCOPES, "admin:repo_hook", "repository_hooks")
 
     def set_status(self, commit: str, status: CommitStatus) -> None:
         """Set the status of a commit."""
@@ -93,13 +84,13 @@ class GitHub:
             "description": status.shown,
             "context": status.context,
         }
-        answer = self.door.ask("POST", f"{self._base}/statuses/{segment(commit)}", body)
+        answer = self.door.ask("POST", f"{self.base}/statuses/{segment(commit)}", body)
         if not answer.is_good:
             raise self._refusal(answer, _STATUS_SCOPES, "repo:status", "statuses")
 
     def redeliver(self, remote: str, since: datetime) -> int:
         """Have deliveries that did not arrive sent once more: GitHub never does so by itself."""
-        answer = self._hooks("GET", f"/{segment(remote)}/deliveries", query={"per_page": str(_PAGE)})
+        answer = self.ask("GET", f"/hooks/{segment(remote)}/deliveries", per_page=str(_PAGE))
         arrived: set[str] = set()
         failed: dict[str, int] = {}
         for one in answer.listed():
@@ -115,14 +106,12 @@ class GitHub:
                 failed.setdefault(found.guid, found.id)
         again = [number for guid, number in failed.items() if guid not in arrived][:_MOST_SENT]
         for number in again:
-            self._hooks("POST", f"/{segment(remote)}/deliveries/{number}/attempts")
+            self.ask("POST", f"/hooks/{segment(remote)}/deliveries/{number}/attempts")
         return len(again)
 
-    def _hooks(self, method: str, rest: str = "", body: object = None, query: dict[str, str] | None = None) -> Answer:
-        answer = self.door.ask(method, f"{self._base}/hooks{rest}", body, **(query or {}))
-        if not answer.is_good:
-            raise self._refusal(answer, _HOOK_SCOPES, "admin:repo_hook", "repository_hooks")
-        return answer
+    def refusal(self, answer: Answer) -> Refused | NoApi:
+        """Name what the token lacks to change hooks."""
+        return self._refusal(answer, _HOOK_SCOPES, "admin:repo_hook", "repository_hooks")
 
     def _refusal(self, answer: Answer, enough: frozenset[str], scope: str, permission: str) -> Refused | NoApi:
         """Name what the token lacks: GitHub answers 404 to whoever may not know that there is something."""
@@ -140,13 +129,3 @@ class GitHub:
             answer,
             f"the repository {self.owner}/{self.name} does not exist, or the token's owner is not its administrator",
         )
-
-
-def _address(hook: Mapping[str, Any]) -> str:
-    """Return where a hook of the host's list delivers to."""
-    config = hook.get("config")
-    return str(config.get("url", "")) if isinstance(config, dict) else ""
-
-
-def _config(hook: HookWanted) -> dict[str, Any]:
-    return {"url": hook.url, "content_type": "json", "secret": hook.secret, "insecure_ssl": "0"}

@@ -9,6 +9,7 @@ import httpx
 
 from shared.triggers.git.rest.door import Answer, Door, segment
 from shared.triggers.git.rest.model import CommitStatus, HookWanted, NoApi, Refused, State
+from shared.triggers.git.rest.repository import Repository
 
 _STATES: Final = {
     State.QUEUED: "pending",
@@ -28,40 +29,38 @@ def door(client: httpx.Client, host: str, token: str) -> Door:
     return Door(client, f"https://{host}/api/v4", {"Authorization": f"Bearer {token}"})
 
 
-@dataclass(frozen=True, slots=True)
-class GitLab:
+@dataclass(frozen=True)
+class GitLab(Repository):
     """A project of a GitLab; `path` with all its groups."""
 
-    door: Door
+    renewing = "PUT"
     path: str
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
+        """The project's path below the API's own."""
         return f"/projects/{segment(self.path)}"
+
+    def hook_body(self, hook: HookWanted) -> dict[str, Any]:
+        """Return a hook as the host wants it."""
+        return {
+            "url": hook.url,
+            "token": hook.secret,
+            "push_events": True,
+            "tag_push_events": True,
+            "merge_requests_events": True,
+            "enable_ssl_verification": True,
+        }
 
     def find_hook(self, url: str) -> str | None:
         """Answer the hook that delivers to an address, or None."""
         for page in range(1, _MOST_PAGES + 1):
-            answer = self._ask("GET", "/hooks", "api", per_page=str(_PAGE), page=str(page))
+            answer = self.ask("GET", "/hooks", per_page=str(_PAGE), page=str(page))
             hooks = answer.listed()
             found = next((hook for hook in hooks if hook.get("url") == url), None)
             if found or len(hooks) < _PAGE:
                 return str(found["id"]) if found else None
         return None
-
-    def make_hook(self, hook: HookWanted) -> str:
-        """Make a hook for pushes and merge requests."""
-        return self._ask("POST", "/hooks", "api", _hook(hook)).member("id")
-
-    def renew_hook(self, remote: str, hook: HookWanted) -> None:
-        """Give a hook another secret."""
-        self._ask("PUT", f"/hooks/{segment(remote)}", "api", _hook(hook))
-
-    def delete_hook(self, remote: str) -> None:
-        """Remove a hook; one that is gone already is fine."""
-        answer = self.door.ask("DELETE", f"{self._base}/hooks/{segment(remote)}")
-        if not answer.is_good and answer.status != HTTPStatus.NOT_FOUND:
-            raise self._refusal(answer, "api")
 
     def set_status(self, commit: str, status: CommitStatus) -> None:
         """Set the status of a commit; GitLab refuses one that says what it says already, which is fine."""
@@ -71,13 +70,13 @@ class GitLab:
             "target_url": status.link,
             "description": status.shown,
         }
-        answer = self.door.ask("POST", f"{self._base}/statuses/{segment(commit)}", body)
+        answer = self.door.ask("POST", f"{self.base}/statuses/{segment(commit)}", body)
         if not answer.is_good and not (answer.status == HTTPStatus.BAD_REQUEST and "transition" in answer.words):
-            raise self._refusal(answer, "api")
+            raise self.refusal(answer)
 
     def redeliver(self, remote: str, since: datetime) -> int:
         """Have deliveries that did not arrive sent once more (GitLab 17.4 and later; nothing before)."""
-        events = f"{self._base}/hooks/{segment(remote)}/events"
+        events = f"{self.base}/hooks/{segment(remote)}/events"
         sent = 0
         for kind in ("server_failure", "client_failure"):
             answer = self.door.ask("GET", events, status=kind, per_page=str(_PAGE))
@@ -87,32 +86,16 @@ class GitLab:
                     sent += again.is_good
         return sent
 
-    def _ask(self, method: str, rest: str, scope: str, body: object = None, **query: str) -> Answer:
-        answer = self.door.ask(method, f"{self._base}{rest}", body, **query)
-        if not answer.is_good:
-            raise self._refusal(answer, scope)
-        return answer
-
-    def _refusal(self, answer: Answer, scope: str) -> Refused | NoApi:
+    def refusal(self, answer: Answer) -> Refused | NoApi:
+        """Name the scope that the host says is required."""
         body = answer.body if isinstance(answer.body, dict) else {}
         if body.get("error") == "insufficient_scope":
-            return self.door.refusal(answer, f"the token lacks the scope {body.get('scope') or scope}")
+            return self.door.refusal(answer, f"the token lacks the scope {body.get('scope') or 'api'}")
         if answer.status == HTTPStatus.FORBIDDEN:
-            return self.door.refusal(answer, f"the token needs the scope {scope} and the role Maintainer")
+            return self.door.refusal(answer, "the token needs the scope api and the role Maintainer")
         if answer.status == HTTPStatus.NOT_FOUND and answer.body is not None:
             return self.door.refusal(answer, f"there is no project {self.path}, or the token may not see it")
         return self.door.refusal(answer)
-
-
-def _hook(hook: HookWanted) -> dict[str, Any]:
-    return {
-        "url": hook.url,
-        "token": hook.secret,
-        "push_events": True,
-        "tag_push_events": True,
-        "merge_requests_events": True,
-        "enable_ssl_verification": True,
-    }
 
 
 def _moment(event: dict[str, Any]) -> datetime:

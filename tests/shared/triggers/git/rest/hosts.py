@@ -35,11 +35,14 @@ class WebConfig(Body):
     insecure_ssl: Literal["0", "1"] = "0"
 
 
-class GitHubHook(Body):
-    name: Literal["web"] = "web"
+class GitHubChange(Body):
     active: bool
     events: list[Literal["push", "pull_request"]]
     config: WebConfig
+
+
+class GitHubHook(GitHubChange):
+    name: Literal["web"]
 
 
 class GitHubStatus(Body):
@@ -71,11 +74,14 @@ class GiteaConfig(Body):
     secret: str = Field(min_length=16)
 
 
-class GiteaHook(Body):
-    type: Literal["gitea", "gogs", "slack"] = "gitea"
+class GiteaChange(Body):
     active: bool
     events: list[Literal["push", "create", "delete", "pull_request", "pull_request_sync"]]
     config: GiteaConfig
+
+
+class GiteaHook(GiteaChange):
+    type: Literal["gitea", "gogs", "slack"]
 
 
 class GiteaStatus(Body):
@@ -318,7 +324,9 @@ class Double:
             return 204, None
         if method == "GET":
             return 200, self.hooks[name]
-        return self._checked(KINDS[self.kind].hook, content, lambda body: self._changed(name, body))
+        changing: dict[HostKind, type[Body]] = {HostKind.GITHUB: GitHubChange, HostKind.GITEA: GiteaChange}
+        model = changing.get(self.kind, KINDS[self.kind].hook)
+        return self._checked(model, content, lambda body: self._changed(name, body))
 
     def _changed(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         self.hooks[name] |= body
