@@ -24,6 +24,7 @@ from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.oci_layout import Layout, read_layout
 from builder.engine.protocol import ImageBuild, Kind, Write
+from builder.engine.tail import REASON, Tail
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed, reason
 from shared.errors import SlipwayError
 from shared.grant import Platform, RegistryLogin
@@ -58,8 +59,6 @@ _AS_BUILDKIT: Final = {
 """Switches by which kaniko follows the Dockerfile's specification where it has habits of its own."""
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _SIDE_BY_SIDE: Final = 4
-_KEPT: Final = 16 * 1024
-_REASON: Final = 500
 
 
 class KanikoEngine:
@@ -225,18 +224,10 @@ def _read(place: Path) -> Layout:
     return layout
 
 
-class _End:
-    """Passes output on and keeps its last line, where kaniko says why it failed."""
-
-    def __init__(self, write: Write) -> None:
-        self._write = write
-        self._kept = b""
-
-    def __call__(self, data: bytes) -> None:
-        self._write(data)
-        self._kept = (self._kept + data)[-_KEPT:]
+class _End(Tail):
+    """Keeps the last line, where kaniko says why it failed."""
 
     def reason(self) -> str:
         """Return the last line as the end of a sentence, empty if there was none."""
-        lines = self._kept.decode(errors="replace").strip().splitlines()
-        return f": {lines[-1].strip()[:_REASON]}" if lines else ""
+        lines = self.kept.decode(errors="replace").strip().splitlines()
+        return f": {lines[-1].strip()[:REASON]}" if lines else ""

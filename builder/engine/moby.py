@@ -19,6 +19,7 @@ from builder.engine.emulation import emulate
 from builder.engine.logins import header, write_config
 from builder.engine.protocol import ImageBuild, Kind, Write
 from builder.engine.sandbox import PATH, Sandbox
+from builder.engine.tail import REASON, Tail
 from builder.faults import EngineUnavailable, StepFailed
 from shared.errors import Unavailable
 from shared.grant import Platform, RegistryLogin
@@ -30,8 +31,6 @@ _READ_BY_CLIENT: Final = re.compile(
 )
 _ERROR: Final = re.compile(rb"^ERROR: (?:failed to build: )?(?:failed to solve: )?(.+)$", re.MULTILINE)
 _CONTENT: Final = "containerd/daemon/io.containerd.content.v1.content/blobs"
-_KEPT: Final = 16 * 1024
-_REASON: Final = 500
 
 
 class MobyEngine:
@@ -177,21 +176,13 @@ def _argv(build: ImageBuild, place: Path, *more: str) -> list[str]:
     return [*argv, *more, "--", str(build.context)]
 
 
-class _End:
-    """Passes output on and keeps its end, where BuildKit says why it failed."""
-
-    def __init__(self, write: Write) -> None:
-        self._write = write
-        self._kept = b""
-
-    def __call__(self, data: bytes) -> None:
-        self._write(data)
-        self._kept = (self._kept + data)[-_KEPT:]
+class _End(Tail):
+    """Keeps the end, where BuildKit says why it failed."""
 
     def reason(self) -> str:
         """Return the last error as the end of a sentence, empty if there was none."""
-        errors = _ERROR.findall(self._kept)
-        return f": {errors[-1].decode(errors='replace').strip()[:_REASON]}" if errors else ""
+        errors = _ERROR.findall(self.kept)
+        return f": {errors[-1].decode(errors='replace').strip()[:REASON]}" if errors else ""
 
 
 class _Metadata(BaseModel):

@@ -21,7 +21,6 @@ _STATES: Final = {
     State.ERROR: "error",
 }
 _PAGE: Final = 50
-_MOST_PAGES: Final = 10
 _SCOPE: Final = re.compile(r"required scope\(s\)[^\[]*\[([^\]]+)\]")
 
 
@@ -50,13 +49,8 @@ class Gitea(Repository):
 
     def find_hook(self, url: str) -> str | None:
         """Answer the hook that delivers to an address, or None."""
-        for page in range(1, _MOST_PAGES + 1):
-            answer = self.ask("GET", "/hooks", limit=str(_PAGE), page=str(page))
-            hooks = answer.listed()
-            found = next((hook for hook in hooks if configured(hook) == url), None)
-            if found or not hooks:
-                return str(found["id"]) if found else None
-        return None
+        # A server may send fewer than it is asked for.
+        return self.hook_in_pages(url, {"limit": str(_PAGE)}, configured, 1)
 
     def set_status(self, commit: str, status: CommitStatus) -> None:
         """Set the status of a commit."""

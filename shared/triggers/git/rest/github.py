@@ -24,7 +24,6 @@ _STATES: Final = {
     State.ERROR: "error",
 }
 _PAGE: Final = 100
-_MOST_PAGES: Final = 5
 _MOST_SENT: Final = 50
 
 
@@ -68,13 +67,7 @@ class GitHub(Repository):
 
     def find_hook(self, url: str) -> str | None:
         """Answer the hook that delivers to an address, or None."""
-        for page in range(1, _MOST_PAGES + 1):
-            answer = self.ask("GET", "/hooks", per_page=str(_PAGE), page=str(page))
-            hooks = answer.listed()
-            found = next((hook for hook in hooks if configured(hook) == url), None)
-            if found or len(hooks) < _PAGE:
-                return str(found["id"]) if found else None
-        return None
+        return self.hook_in_pages(url, {"per_page": str(_PAGE)}, configured, _PAGE)
 
     def set_status(self, commit: str, status: CommitStatus) -> None:
         """Set the status of a commit."""

@@ -20,7 +20,6 @@ _STATES: Final = {
     State.ERROR: "failed",
 }
 _PAGE: Final = 100
-_MOST_PAGES: Final = 5
 _MOST_SENT: Final = 50
 
 
@@ -54,13 +53,7 @@ class GitLab(Repository):
 
     def find_hook(self, url: str) -> str | None:
         """Answer the hook that delivers to an address, or None."""
-        for page in range(1, _MOST_PAGES + 1):
-            answer = self.ask("GET", "/hooks", per_page=str(_PAGE), page=str(page))
-            hooks = answer.listed()
-            found = next((hook for hook in hooks if hook.get("url") == url), None)
-            if found or len(hooks) < _PAGE:
-                return str(found["id"]) if found else None
-        return None
+        return self.hook_in_pages(url, {"per_page": str(_PAGE)}, lambda hook: str(hook.get("url")), _PAGE)
 
     def set_status(self, commit: str, status: CommitStatus) -> None:
         """Set the status of a commit; GitLab refuses one that says what it says already, which is fine."""

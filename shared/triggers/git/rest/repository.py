@@ -1,7 +1,7 @@
 """What the APIs of most hosts have in common: hooks in a list below a repository, all made and removed alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from shared.triggers.git.rest.door import Answer, Door, segment
 from shared.triggers.git.rest.model import HookWanted, NoApi, Refused
 
+_MOST_PAGES: Final = 10
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
@@ -36,6 +37,17 @@ class Repository(ABC):
     @abstractmethod
     def refusal(self, answer: Answer) -> Refused | NoApi:
         """Answer what a refusal is raised as, naming what the token lacks."""
+
+    def hook_in_pages(
+        self, url: str, size: Mapping[str, str], address: Callable[[Mapping[str, Any]], str], least: int
+    ) -> str | None:
+        """Answer the hook that delivers to an address, in the host's pages; one of fewer than `least` is the last."""
+        for page in range(1, _MOST_PAGES + 1):
+            hooks = self.ask("GET", self.hooks, **size, page=str(page)).listed()
+            found = next((hook for hook in hooks if address(hook) == url), None)
+            if found or len(hooks) < least:
+                return str(found[self.id_name]) if found else None
+        return None
 
     def make_hook(self, hook: HookWanted) -> str:
         """Make a hook for pushes and pull requests."""
