@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 from shared.errors import InvalidRequest
 from shared.network import HTTPS_PORT
 
+REFUSED: Final = "The context cannot be fetched: "
+"""How the sentence of a refused address begins."""
 _LONGEST: Final = 4096
 _SHORTEST_TOKEN: Final = 16
 _SCHEME: Final = re.compile(r"https?://")
@@ -74,6 +76,11 @@ def classify(text: str) -> ContextKind:
     if _SCHEME.match(text):
         return ContextKind.ARCHIVE
     return ContextKind.ARTIFACT if text[:6].lower() == "oci://" else ContextKind.LOCAL
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is the address of something on the web, which only https ones may be fetched from."""
+    return _SCHEME.match(text) is not None
 
 
 def read_context(text: str) -> RemoteContext:
@@ -179,4 +186,4 @@ def _password(parts: SplitResult) -> str:
 
 
 def _refused(why: str) -> InvalidRequest:
-    return InvalidRequest(f"The context cannot be fetched: {why}.", target="sourceLocation")
+    return InvalidRequest(f"{REFUSED}{why}.", target="sourceLocation")

@@ -1,8 +1,7 @@
 """Archives: what a client uploaded, and what lies behind an https address."""
 
-import base64
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,16 +9,15 @@ from typing import Final
 import httpx
 
 from builder.contexts.download import Download
+from builder.contexts.following import following
 from builder.contexts.gate import Gate
 from builder.contexts.source import Context
 from builder.contexts.unpack import Meter, unpack_beside
 from builder.faults import ContextRefused
-from shared.contexts import ArchiveContext, origin
+from shared.contexts import ArchiveContext
 from shared.grant import Limits
 
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS: Final = 3
 _HEAD: Final = 512
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _PAGES: Final = (b"<!doctype", b"<html", b"<head", b"<?xml")
@@ -69,35 +67,8 @@ class RemoteArchive:
             self.spool.unlink(missing_ok=True)
         return Context(root)
 
-    @asynccontextmanager
-    async def _open(self, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
-        """Follow redirects, each checked like the first address; the login goes to its own host and port only."""
-        url, login = self.context.url, self._login()
-        for _ in range(_MOST_REDIRECTS + 1):
-            self.gate.check_url(url)
-            async with self.http.stream("GET", url, headers={**headers, **login}) as answer:
-                location = answer.headers.get("Location")
-                if answer.status_code not in _REDIRECTS or not location:
-                    yield answer
-                    return
-            following = _joined(url, location)
-            if origin(following) != origin(url):
-                login = {}
-            url = following
-        raise ContextRefused(f"the server redirects more than {_MOST_REDIRECTS} times")
-
-    def _login(self) -> dict[str, str]:
-        if not self.context.username and not self.context.password:
-            return {}
-        value = f"{self.context.username}:{self.context.password}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(value).decode()}"}
-
-
-def _joined(url: str, location: str) -> str:
-    try:
-        return str(httpx.URL(url).join(location))
-    except (httpx.InvalidURL, ValueError):
-        raise ContextRefused("the server redirects to an address that is none") from None
+    def _open(self, headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
+        return following(self.context, self.http, self.gate, headers)
 
 
 def _check_upload(answer: httpx.Response) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from builder.contexts.source import Context
 from builder.contexts.tree import read_text
 from builder.faults import ContextRefused, StepFailed, reason
 from builder.shop import Shop
+from builder.tasks.alias_sources import TEXT_LIMIT, AliasSources
 from shared.errors import Forbidden, InvalidRequest, LanguageError
 from shared.grant import EncodedTask, FileTask, NamedValue, SecretReference, SecretsRequest
 from shared.language import (
@@ -22,10 +22,6 @@ from shared.language import (
     load,
     secret_requests,
 )
-from shared.language.errors import AliasError
-
-_TEXT_LIMIT: Final = 4 * 1024**2
-"""Bytes of a file that is read at all; what the language allows is less and has its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ async def load_task(shop: Shop, context: Context, shared_volume: str) -> Loaded:
     Raises StepFailed when it does not hold, its reason said in the log.
     """
     try:
-        given = _given(shop, context, shared_volume)
+        given = _given(shop, context, AliasSources.of(shop, context), shared_volume)
         secrets = await _secrets(shop, await asyncio.to_thread(secret_requests, given))
         loaded = await asyncio.to_thread(load, given, secrets)
     except (LanguageError, ContextRefused) as fault:
@@ -55,7 +51,7 @@ async def load_task(shop: Shop, context: Context, shared_volume: str) -> Loaded:
     return loaded
 
 
-def _given(shop: Shop, context: Context, shared_volume: str) -> TaskInput:
+def _given(shop: Shop, context: Context, sources: AliasSources, shared_volume: str) -> TaskInput:
     texts = _texts(shop, context)
     variables = context.told(shop.grant.variables)
     environment = (f"ACR_DEFAULT_REGISTRY={variables.registry}", "ACR_TASK_HOSTED=1")
@@ -64,7 +60,7 @@ def _given(shop: Shop, context: Context, shared_volume: str) -> TaskInput:
         values=texts.values,
         overrides=texts.overrides,
         variables=variables,
-        aliases=_aliases(context, shop.grant.image_aliases),
+        aliases=AliasConfig(images={**DEFAULT_IMAGES, **shop.grant.image_aliases}, read_source=sources.read),
         platform=shop.grant.platform,
         shared_volume=shared_volume,
         name=texts.name,
@@ -92,23 +88,10 @@ def _file(task: FileTask, context: Context) -> _Texts:
 
 
 def _read(context: Context, name: str, what: str) -> str:
-    text = read_text(context.root, name, _TEXT_LIMIT)
+    text = read_text(context.root, name, TEXT_LIMIT)
     if text is None:
         raise ContextRefused(f"the {what} {name!r} is not in the context")
     return text
-
-
-def _aliases(context: Context, images: Mapping[str, str]) -> AliasConfig:
-    def read_source(name: str) -> str:
-        try:
-            text = read_text(context.root, name, _TEXT_LIMIT)
-        except (ContextRefused, OSError):
-            text = None
-        if text is None:
-            raise AliasError(f"open {name}: no such file or directory")
-        return text
-
-    return AliasConfig(images={**DEFAULT_IMAGES, **images}, read_source=read_source)
 
 
 async def _secrets(shop: Shop, wanted: tuple[Secret, ...]) -> Mapping[str, str]:
