@@ -170,7 +170,8 @@ class StepContainer(Message):
     """A container that waits for one step of a task, beside its builder's: the step's id, and the image it runs."""
 
     step: str = Field(max_length=255)
-    image: str = Field(max_length=1024)
+    image: str = Field(default="", max_length=1024)
+    """Empty for an image that the run itself builds: the container is the builder's until the step takes its place."""
 
 
 class Grant(Message):

@@ -2,7 +2,8 @@
 
 Azure's standard groups cannot start a container on demand: the group was made with one for each step, which waits
 (`builder/image/step.sh`). Everything about a step but its image is told when it runs, so that no value of a task
-stands in the group's description. All containers of a group share its network and these directories.
+stands in the group's description. All containers of a group share its network and these directories. A container for an
+image that the run itself builds is given that image the same way, and makes itself into it (`builder/rootfs`).
 """
 
 import asyncio
@@ -10,15 +11,19 @@ import contextlib
 import os
 import posixpath
 import shlex
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from builder.contexts.tree import opened
+from builder.engine.oci_layout import Layout
 from builder.engine.protocol import Beside, Container, ImageBuild, TextBuild, Workspace, Write
 from builder.engine.text_builds import image_build
 from builder.faults import ContextRefused, StepFailed
+from builder.rootfs.config import read_config
+from shared.images.references import Reference
 from shared.language import Network
 from shared.language.docker_flags import run_image
 
@@ -27,6 +32,8 @@ SHARED: Final = "/slipway"
 HOME: Final = "/acb/home"
 _POLL: Final = 0.05
 _PIECE: Final = 256 * 1024
+_PYTHON: Final = "/kaniko/bin/python3"
+_LATER: Final = "body"
 _LOST: Final = 125
 """Exit status of a step whose own is not to be read."""
 
@@ -45,7 +52,8 @@ def script_of(container: Container, beside: Beside, place: str) -> str:
     """
     entry_point = (container.entry_point,) if container.entry_point else beside.entry_point
     usual = () if container.entry_point else beside.command
-    lines = [f"echo $$ >{place}/pid", f"export HOME={HOME}"]
+    lines = [] if beside.takes else [f"echo $$ >{place}/pid"]
+    lines += [f"export HOME={HOME}"]
     lines += [f"export {item}" for item in container.environment if "=" in item]
     if container.directory is not None:
         lines += [f"{SHARED}/busybox mkdir -p {shlex.quote(container.directory)}"]
@@ -54,6 +62,11 @@ def script_of(container: Container, beside: Beside, place: str) -> str:
     lines += [f"    [ $# -gt 0 ] || set -- {shlex.join(usual)}"] if usual else []
     lines += [f'    ( exec {shlex.join(entry_point)} "$@" )', "}"]
     return "\n".join([*lines, f"step {arguments_of(container.command) or ''}", ""])
+
+
+def taking_script(image: str, place: str) -> str:
+    """Return what a container executes that becomes one of the image in the directory `image` of the group. Pure."""
+    return f"echo $$ >{place}/pid\nexec {_PYTHON} -m builder.rootfs {image} {place}/{_LATER}\n"
 
 
 @dataclass(slots=True)
@@ -71,6 +84,10 @@ class Builds(Protocol):
         """Build the image under all its tags and return its digest."""
         ...
 
+    def image(self, name: Reference) -> Layout | None:
+        """Return what was last built under a name."""
+        ...
+
 
 class BesideContainers:
     """Runs steps in the containers beside us. `shared` is our side of the directory that all of them see.
@@ -83,6 +100,8 @@ class BesideContainers:
         self._builds = builds
         self._steps: dict[str, _Step] = {}
         self._workspace: Workspace | None = None
+        self._handing_over = asyncio.Lock()
+        self._handed_over: set[tuple[str, ...]] = set()
 
     async def open(self, workspace: Workspace) -> None:
         """Tell the waiting containers each other's names."""
@@ -111,7 +130,12 @@ class BesideContainers:
             raise StepFailed(f"the group has no container for step {container.name}")
         step.attempts += 1
         attempt = _Attempt(self._shared, ("steps", str(step.index), str(step.attempts)))
-        attempt.begin(script_of(container, step.beside, posixpath.join(SHARED, *attempt.parts)))
+        place = posixpath.join(SHARED, *attempt.parts)
+        if step.beside.takes is None:
+            attempt.begin(script_of(container, step.beside, place))
+        else:
+            image, beside = await self._hand_over(step.beside, step.beside.takes)
+            attempt.begin(taking_script(image, place), script_of(container, beside, place))
         step.running.append(attempt)
         try:
             status = await (attempt.started() if container.detach else attempt.ended(write))
@@ -121,6 +145,21 @@ class BesideContainers:
         if not container.detach:
             step.running.remove(attempt)
         return status
+
+    async def _hand_over(self, beside: Beside, name: Reference) -> tuple[str, Beside]:
+        """Put an image that was built here where its step finds it; return the place there, and what it runs."""
+        layout = self._builds.image(name)
+        if layout is None:
+            raise StepFailed(f"no step has built the image {name}")
+        config = read_config(layout)
+        parts = ("images", layout.manifest.digest.replace(":", "-"))
+        async with self._handing_over:
+            if parts not in self._handed_over:
+                await asyncio.to_thread(_copy, layout, self._shared, parts)
+                self._handed_over.add(parts)
+        return posixpath.join(SHARED, *parts), replace(
+            beside, entry_point=config.entry_point or (), command=config.command or ()
+        )
 
     async def pull(self, image: str, write: Write) -> int:
         """Say that there is nothing to do: images are pulled when a group is made."""
@@ -160,8 +199,8 @@ class _Attempt:
     shared: Path
     parts: tuple[str, ...]
 
-    def begin(self, script: str) -> None:
-        """Give the script, then the word."""
+    def begin(self, script: str, later: str = "") -> None:
+        """Give the script, and another one that it goes on with, then the word."""
         with opened(self.shared, self.parts[:-1], create=True) as parent:
             os.fchmod(parent, 0o755)
             try:
@@ -170,6 +209,7 @@ class _Attempt:
                 raise StepFailed("a step has taken the place of another one's files") from None
         with opened(self.shared, self.parts) as folder:
             os.fchmod(folder, 0o777)  # images run as anybody
+        _put(self.shared, self.parts, _LATER, later)
         _put(self.shared, self.parts, "script", script)
         _put(self.shared, self.parts, "go", "")
 
@@ -221,3 +261,24 @@ def _put(root: Path, parts: tuple[str, ...], name: str, text: str) -> None:
         with os.fdopen(fd, "w") as stream:
             stream.write(text)
         os.rename(f".{name}", name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _copy(layout: Layout, root: Path, parts: tuple[str, ...]) -> None:
+    """Copy a layout to a directory of what is shared. Raises StepFailed where something lies there already."""
+    try:
+        _copy_file(layout.root / "index.json", root, parts)
+        for digest in (layout.manifest.digest, *(blob.digest for blob in layout.blobs)):
+            place = layout.blob(digest)
+            _copy_file(place, root, (*parts, *place.relative_to(layout.root).parts[:-1]))
+    except OSError as fault:
+        raise StepFailed(f"the image cannot be handed to the step ({type(fault).__name__})") from None
+
+
+def _copy_file(source: Path, root: Path, parts: tuple[str, ...]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        opened(root, parts, create=True) as folder,
+        source.open("rb") as content,
+        os.fdopen(os.open(source.name, flags, 0o644, dir_fd=folder), "wb") as copy,
+    ):
+        shutil.copyfileobj(content, copy, _PIECE)

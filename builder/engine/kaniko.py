@@ -135,6 +135,10 @@ class KanikoEngine:
         write(f"{image.tag or 'latest'}: digest: {layout.manifest.digest} size: {len(layout.manifest.body)}\n".encode())
         return layout.manifest.digest
 
+    def image(self, name: Reference) -> Layout | None:
+        """Return what was last built under a name."""
+        return self._made.get(name)
+
     def blob(self, digest: str) -> Path | None:
         """Look into the layouts that kaniko left behind."""
         files = (layout.blob(digest) for layout in self._made.values())

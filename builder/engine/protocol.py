@@ -56,11 +56,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A container of our own group that waits for a step, and what its image runs unless it is told otherwise."""
+    """A container of our own group that waits for a step, and what its image runs unless it is told otherwise.
+
+    `takes` is an image that this run builds: the container makes itself into that one when the step begins.
+    """
 
     step: str
     entry_point: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    takes: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

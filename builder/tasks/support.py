@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from builder.engine.beside import arguments_of
 from builder.engine.protocol import Kind
 from builder.engine.text_builds import unknown_flags
+from builder.tasks.built import all_built, built_before, named
 from shared.language import BuildStep, CmdStep, Plan
 
 _MOST_STEPS = 50
@@ -27,7 +28,6 @@ def unsupported(plan: Plan, kind: Kind) -> str | None:
 def _reasons(plan: Plan) -> Iterator[str]:
     if sum(isinstance(step, CmdStep) for step in plan.steps) > _MOST_STEPS:
         yield f"a task of more than {_MOST_STEPS} cmd steps"
-    built = {tag for step in plan.steps if isinstance(step, BuildStep) for tag in step.command.tags}
     for network in plan.networks:
         if not network.is_default or network.ipv6 or network.driver not in {"", "bridge"}:
             yield f"the network {network.name}"
@@ -44,9 +44,13 @@ def _reasons(plan: Plan) -> Iterator[str]:
             "a network of its own": step.network != plan.default_network,
             "the isolation that it names": step.isolation not in {"", "default"},
             "a docker command": step.image == "docker",
-            f"the image {step.image}, which this run builds,": step.image in built,
+            f"the image {step.image}, which a step builds that it does not wait for,": _is_too_early(plan, step),
             "a share of the processors": bool(step.cpus),
             "a volume": bool(step.volume_mounts),
             "a flag of docker run before its image": arguments_of(step.cmd) is None,
         }
         yield from (name + what for what, so in given.items() if so)
+
+
+def _is_too_early(plan: Plan, step: CmdStep) -> bool:
+    return built_before(plan, step) is None and named(step.image) in all_built(plan)

@@ -37,6 +37,7 @@ class ImageConfig:
     architecture: str = ""
     """In Go's names; this machine's when it is empty."""
     variant: str = ""
+    user: str = ""
 
 
 class _Digesting(io.RawIOBase):
@@ -109,6 +110,7 @@ def _config(config: ImageConfig, diff_id: str) -> dict[str, object]:
             "Env": [f"{name}={value}" for name, value in config.environment.items()],
             "Cmd": list(config.command),
             "WorkingDir": config.working_directory,
+            **({"User": config.user} if config.user else {}),
         },
         "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         "history": [{"created": CREATED, "created_by": "slipway seed"}],

@@ -52,7 +52,7 @@ def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dic
     container: dict[str, Any] = {"image": image, "environmentVariables": environment, "resources": resources}
     if request.kind is BuilderKind.FULL:
         container["securityContext"] = {"privileged": True}
-    steps = [_step(index, step, settings) for index, step in enumerate(request.steps)]
+    steps = [_step(index, step.image or image, settings) for index, step in enumerate(request.steps)]
     if steps:
         container["volumeMounts"] = [{"name": name, "mountPath": f"{_BUILDER_HOME}/{name}"} for name in _IN_STEPS]
     return {
@@ -80,11 +80,14 @@ def _sku(kind: BuilderKind) -> dict[str, Any]:
     return {"sku": "Confidential", "confidentialComputeProperties": {"ccePolicy": ""}}
 
 
-def _step(index: int, step: StepContainer, settings: Settings) -> dict[str, Any]:
-    """Answer the container that waits for a step. What it is to run is told by the builder, when it comes to it."""
+def _step(index: int, image: str, settings: Settings) -> dict[str, Any]:
+    """Answer the container that waits for a step. What it is to run is told by the builder, when it comes to it.
+
+    One whose image does not exist yet has the builder's own, and makes itself into it (`builder/rootfs`).
+    """
     most = {"cpu": settings.builder_cpu, "memoryInGB": settings.builder_memory}
     properties = {
-        "image": step.image,
+        "image": image,
         "command": ["/slipway/busybox", "sh", "/slipway/step.sh", f"/slipway/steps/{index}"],
         "resources": {"requests": {"cpu": _STEP_CPU, "memoryInGB": _STEP_MEMORY}, "limits": most},
         "volumeMounts": [{"name": name, "mountPath": path} for name, path in _IN_STEPS.items()],

@@ -17,7 +17,7 @@ def step_logins(shop: Workshop, run: Run) -> tuple[RegistryLogin, ...]:
     if not run.steps or run.is_untrusted:
         return ()
     registry = shop.registry(run.registry)
-    named = [reference for step in run.steps if (reference := _reference(step.image))]
+    named = [reference for step in run.steps if step.image and (reference := _reference(step.image))]
     own = tuple(dict.fromkeys(each.repository for each in named if each.registry == registry.login_server))
     hosts = {each.registry for each in named}
     given = tuple(login for login in read_logins(shop.vault, open_request(shop, run).credentials))

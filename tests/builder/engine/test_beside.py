@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from builder.engine.beside import BesideContainers, arguments_of, script_of
+from builder.engine.oci_layout import Layout, read_layout
 from builder.engine.protocol import Beside, Container, ImageBuild, TextBuild, Workspace, Write
 from builder.faults import StepFailed
+from devstack.seeds import oci_layout
+from devstack.seeds.oci_layout import ImageConfig
 from shared.grant import NamedValue, RegistryLogin
 from shared.images.references import Reference
 
@@ -77,11 +80,15 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked: list[ImageBuild] = []
+        self.made: dict[Reference, Layout] = {}
 
     async def build(self, build: ImageBuild, write: Write) -> str:
         self.asked.append(build)
         write(b"built\n")
         return "sha256:" + "a" * 64
+
+    def image(self, name: Reference) -> Layout | None:
+        return self.made.get(name)
 
 
 class Group:
@@ -204,6 +211,65 @@ def test_a_build_step_becomes_a_build_of_the_engine(group: Group) -> None:
     assert asked.tags == (Reference.parse("reg.example/app:1"),)
     assert asked.arguments == (NamedValue(name="A", value="1"), NamedValue(name="B", value="2"))
     assert (asked.target, asked.no_cache, asked.logins) == ("last", True, (login,))
+
+
+APP = Reference.parse("app:1")
+
+
+def test_a_step_gets_the_image_that_was_built_for_it(group: Group, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "file").write_text("x" * 1000)
+    oci_layout.write(tmp_path / "root", ImageConfig(("usual", "words")), tmp_path / "layout")
+    group.builder.made[APP] = read_layout(tmp_path / "layout")
+    given = replace(container("app:1"), environment=("A=1",))
+
+    async def work() -> list[str]:
+        await group.containers.open(group.workspace(Beside("a", takes=APP)))
+        scripts = []
+        async with asyncio.timeout(20):
+            for attempt in (1, 2):
+                played = asyncio.create_task(group.play(0, attempt, 0))
+                assert await group.containers.run(given, group.output.extend) == 0
+                scripts.append(await played)
+        return scripts
+
+    first, second = asyncio.run(work())
+    (handed,) = (group.shared / "images").iterdir()
+    assert read_layout(handed).manifest == read_layout(tmp_path / "layout").manifest
+    place = "/slipway/steps/0/1"
+    assert first == (
+        f"echo $$ >{place}/pid\nexec /kaniko/bin/python3 -m builder.rootfs /slipway/images/{handed.name} {place}/body\n"
+    )
+    assert second == first.replace(place, "/slipway/steps/0/2")
+    body = (group.shared / "steps" / "0" / "1" / "body").read_text()
+    assert "set -- usual words" in body
+    assert "export A=1" in body
+    assert "pid" not in body, "it may run as somebody who cannot write there"
+
+
+def test_an_image_that_was_not_built_after_all(group: Group) -> None:
+    async def work() -> None:
+        await group.containers.open(group.workspace(Beside("a", takes=APP)))
+        await group.containers.run(container("app:1"), group.output.extend)
+
+    with pytest.raises(StepFailed, match=r"no step has built the image docker.io/library/app:1"):
+        asyncio.run(work())
+
+
+def test_a_step_cannot_give_another_one_its_image(group: Group, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    digest = oci_layout.write(tmp_path / "root", ImageConfig(("x",)), tmp_path / "layout")
+    group.builder.made[APP] = read_layout(tmp_path / "layout")
+
+    async def work() -> None:
+        await group.containers.open(group.workspace(Beside("a", takes=APP)))
+        place = group.shared / "images" / digest.replace(":", "-")
+        place.mkdir(parents=True)
+        (place / "index.json").write_text("{}")
+        await group.containers.run(container("app:1"), group.output.extend)
+
+    with pytest.raises(StepFailed, match="cannot be handed to the step"):
+        asyncio.run(work())
 
 
 def test_a_build_outside_of_the_workspace_is_refused(group: Group) -> None:

@@ -19,7 +19,9 @@ REFUSED = {
     "steps:\n - build: --secret id=a -t b .\n": "the flag --secret",
     "steps:\n - build: --build-context a=b -t b .\n": "the flag --build-context",
     "networks:\n - {name: n1}\nsteps:\n - {cmd: x}\n": "the network n1",
-    "steps:\n - build: -t app:1 .\n - cmd: app:1\n": "the image app:1, which this run builds,",
+    "steps:\n - {build: -t app:1 ., when: ['-']}\n - {cmd: 'app:1', when: ['-']}\n": (
+        "the image app:1, which a step builds that it does not wait for,"
+    ),
 }
 
 
@@ -38,5 +40,5 @@ def test_what_is_refused(text: str) -> None:
 
 
 def test_what_runs_everywhere() -> None:
-    text = "steps:\n - build: -t a .\n - push: [a]\n - {cmd: x, detach: true, retries: 2, expose: ['80']}\n"
+    text = "steps:\n - build: -t a .\n - cmd: a\n - push: [a]\n - {cmd: x, detach: true, retries: 2, expose: ['80']}\n"
     assert unsupported(plan(text), Kind.CONFINED) is None

@@ -14,6 +14,7 @@ from builder.contexts.source import Context
 from builder.engine.protocol import Beside, Kind
 from builder.engine.scripted import Act
 from shared.grant import EncodedTask, FileTask, NamedValue, Outcome, RegistryLogin, Source, StepContainer, Work
+from shared.images.references import Reference
 
 REGISTRY = "localreg.example:7455"
 DIGEST = "sha256:" + "d" * 64
@@ -528,6 +529,17 @@ def test_and_runs_them_once_it_has_them_with_what_their_images_say(world: World)
     assert world.report.outcome is Outcome.SUCCEEDED
     assert [one.name for one in world.engine.containers.ran] == ["a", "b"]
     assert world.engine.containers.workspace.beside == tuple(Beside(step, ("/entry",), ("usual",)) for step in "ab")
+
+
+def test_a_step_that_runs_what_is_built_gets_a_container_without_an_image(world: World) -> None:
+    world.engine.kind = Kind.CONFINED
+    world.grant["steps"] = (StepContainer(step="t"),)
+    text = "steps:\n - {id: b, build: -t app ., when: ['-']}\n - {id: t, cmd: app true, when: [b]}\n"
+    world.files = {"Dockerfile": "FROM scratch\n", "acb.yaml": text}
+    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
+    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
+    assert world.engine.containers.workspace.beside == (Beside("t", takes=Reference.parse("app")),)
+    assert [one.name for one in world.engine.containers.ran] == ["t"]
 
 
 def test_a_task_that_changed_meanwhile_is_told_so(world: World) -> None:

@@ -5,15 +5,20 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
+from devstack.builder_image import layers
+from devstack.seeds import oci_layout
+from devstack.seeds.oci_layout import ImageConfig
 from devstack.setup import mirror
 from shared.container_groups.spec import GroupRequest, group_spec
 from shared.grant import StepContainer
 from shared.settings import BuilderKind, Settings
+from tests.devstack.container_groups.conftest import CACHE
 from tests.devstack.container_groups.running import CHECKOUT, RESOURCE_GROUP, Service, until
 
 pytestmark = pytest.mark.slow
@@ -22,9 +27,16 @@ DRIVER = """
 import asyncio, json
 from pathlib import Path
 from builder.engine.beside import BesideContainers
+from builder.engine.oci_layout import read_layout
 from builder.engine.protocol import Beside, Container, Workspace
+from shared.images.references import Reference
 
 HOME = Path("/kaniko/slipway")
+APP = Reference.parse("app:1")
+
+class Built:
+    def image(self, name):
+        return read_layout(Path("/kaniko/made")) if name == APP else None
 
 def run(name, command, **fields):
     said = bytearray()
@@ -36,6 +48,8 @@ def run(name, command, **fields):
 async def main():
     (HOME / "workspace" / "hello").write_text("hello from the workspace\\n")
     steps = [Beside("server"), Beside("client"), Beside("odd"), Beside("bare", ("/echo",), ("its", "own", "words"))]
+    steps.append(Beside("made", takes=APP))
+    (HOME / "workspace").chmod(0o777)
     await containers.open(Workspace(HOME / "workspace", "v", HOME / "home", beside=tuple(steps)))
     told = [await run("server", "busybox httpd -f -p 8080 -h /workspace", detach=True)]
     told.append(await run("client", "busybox wget -q -T 5 -O - http://server:8080/hello", directory="/workspace"))
@@ -49,6 +63,9 @@ async def main():
     await asyncio.wait({hanging})
     told.append(await run("odd", "busybox ps"))
     told.append(["kept", 0, (HOME / "workspace" / "kept").read_text()])
+    told.append(await run("made", "app:1"))
+    told.append(await run("made", "app:1 sh -c 'cat first; exit 4' > /workspace/x", directory="/workspace"))
+    told.append(await run("made", "app:1 no-such-program"))
     await containers.close()
     print(json.dumps(told), flush=True)
 
@@ -57,40 +74,60 @@ PROFILE = (
     " unshare -m true || echo no mounts; mount -t tmpfs none /tmp || echo no mount; ls /dev/fuse || echo no fuse;"
     " mknod /tmp/d b 7 0 && cat /tmp/d || echo no device' 2>/dev/null"
 )
-containers = BesideContainers(HOME / "shared", None)
+containers = BesideContainers(HOME / "shared", Built())
 asyncio.run(asyncio.wait_for(main(), 60))
 """
-APPLETS = ("cat", "grep", "httpd", "ls", "mknod", "mount", "ps", "sh", "sleep", "unshare", "wget")
-STEPS = tuple(
-    StepContainer(step=step, image="scratch" if step == "bare" else "busybox")
-    for step in ("server", "client", "odd", "bare")
+APPLETS = ("cat", "cut", "grep", "httpd", "id", "ls", "mknod", "mount", "ps", "sh", "sleep", "unshare", "wget")
+STEPS = (
+    *(StepContainer(step=step, image="busybox") for step in ("server", "client", "odd")),
+    StepContainer(step="bare", image="scratch"),
+    StepContainer(step="made"),
 )
+MADE = """#!/bin/sh
+id -u; id -g; pwd; echo $GREETING $HOME $PYTHONHOME
+grep CapEff /proc/self/status
+wget -q -T 5 -O - http://server:8080/hello
+echo one >/workspace/first; ls /; ls -l /bin/special | cut -c 1-10
+"""
 
 
 @pytest.fixture(scope="module")
-def service(
-    make_service: Callable[..., Service], builder_image: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Service:
+def service(make_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> Service:
     folder = tmp_path_factory.mktemp("images")
     package = mirror.fetch("busybox-static", "trixie", folder)
     subprocess.run(["dpkg-deb", "--extract", str(package), str(folder / "tree")], check=True)
     program = next(path for path in (folder / "tree").glob("**/busybox") if path.is_file())
-    for root in ("busybox/bin", "busybox/tmp", "scratch", "confined/kaniko/bin", "confined/kaniko/agent/builder/image"):
+    for root in ("busybox/bin", "busybox/tmp", "busybox/etc", "scratch", "confined/kaniko"):
         (folder / root).mkdir(parents=True)
     shutil.copy(program, folder / "busybox" / "bin" / "busybox")
     for applet in APPLETS:
         (folder / "busybox" / "bin" / applet).symlink_to("busybox")
     shutil.copy(program, folder / "scratch" / "echo")
-    shutil.copy(program, folder / "confined" / "kaniko" / "bin" / "busybox")
-    shutil.copy(CHECKOUT / "builder" / "image" / "step.sh", folder / "confined" / "kaniko" / "agent/builder/image")
     (folder / "confined" / "kaniko" / "driver.py").write_text(DRIVER)
+    write_made(folder / "busybox", folder / "confined" / "kaniko" / "made")
+    (folder / "executor").write_text("never run here")
+    real = layers.confined(CACHE, CHECKOUT, folder / "executor")
     confined = {
-        **builder_image,
-        "lower": [str(folder / "confined"), *builder_image["lower"]],
-        "command": ["/usr/bin/python3", "/kaniko/driver.py"],
+        "lower": [str(folder / "confined"), *real.lower],
+        "command": ["/kaniko/bin/python3", "/kaniko/driver.py"],
+        "env": list(real.environment),
     }
     plain = {name: {"lower": [str(folder / name)], "command": ["/bin/sh"]} for name in ("busybox", "scratch")}
     return make_service(images={"confined": confined, **plain})
+
+
+def write_made(busybox: Path, layout: Path) -> None:
+    """Write the image that a step is to become: one with a user, a directory and a variable of its own."""
+    root = layout.parents[2] / "made"
+    shutil.copytree(busybox, root, symlinks=True)
+    (root / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n")
+    (root / "etc" / "hosts").write_text("no names of the group\n")
+    (root / "bin" / "show").write_text(MADE)
+    (root / "bin" / "show").chmod(0o755)
+    shutil.copy(root / "bin" / "busybox", root / "bin" / "special")
+    (root / "bin" / "special").chmod(0o4755)
+    config = ImageConfig(("/bin/show",), {"GREETING": "hello"}, "/srv/app", user="app")
+    oci_layout.write(root, config, layout)
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -114,7 +151,7 @@ def test_steps_run_beside_their_builder_under_the_least_that_azure_gives(service
     code, log = service.ended("steps", seconds=60)
     assert code == 0, log
     told = json.loads(log.splitlines()[-1])
-    server, client, failing, bare, profile, after, kept = ([status, said] for _, status, said in told)
+    server, client, failing, bare, profile, after, kept, *made = ([status, said] for _, status, said in told)
     assert server == [0, ""]
     assert client == [0, "hello from the workspace\n"]
     assert failing == [3, ""]
@@ -129,12 +166,22 @@ def test_steps_run_beside_their_builder_under_the_least_that_azure_gives(service
         "no device",
     ]
     assert "sleep 1000" not in after[1], "what was canceled is gone"
+    first, second, missing = made
+    assert first == [
+        0,
+        (
+            "1000\n1001\n/srv/app\nhello /acb/home\nCapEff:\t0000000000000000\nhello from the workspace\n"
+            "acb\nbin\ndev\netc\nkaniko\nproc\nslipway\nsrv\nsys\ntmp\nworkspace\n-rwsr-xr-x\n"
+        ),
+    ]
+    assert second == [4, ""]
+    assert missing[0] == 127
     assert kept == [0, "x\n"], "redirections of a step's text happen in its own container"
 
     group: Any = service.get("steps")
     assert {each.name: each.instance_view.current_state.exit_code for each in group.containers} == {
         "builder": 0,
-        **{f"step-{index}": 0 for index in range(4)},
+        **{f"step-{index}": 0 for index in range(5)},
     }
     assert [each.name for each in group.init_containers] == ["tools"]
 

@@ -136,6 +136,16 @@ def test_steps_are_containers_beside_the_builder_that_share_its_directories() ->
     assert tools["properties"]["image"] == "img.azurecr.io/confined:1"
 
 
+def test_a_step_whose_image_is_yet_to_be_built_starts_from_the_builders() -> None:
+    values: dict[str, Any] = {"public_url": "", "builder_image": "full", "confined_image": "confined"}
+    asked = replace(REQUEST, kind=BuilderKind.CONFINED, steps=(StepContainer(step="test"),))
+    sent = group_spec(asked, Settings.model_construct(**values, builder_image_identity=None), "")
+    check_container_group(sent)
+    (builder, step) = sent["properties"]["containers"]
+    assert step["properties"]["image"] == builder["properties"]["image"] == "confined"
+    assert "environmentVariables" not in step["properties"], "nothing of the builder's goes along"
+
+
 def test_the_images_of_steps_are_pulled_with_logins_that_no_answer_shows() -> None:
     assert with_steps()["properties"]["imageRegistryCredentials"] == [
         {"server": "img.azurecr.io", "identity": "/id"},
