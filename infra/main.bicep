@@ -71,6 +71,9 @@ param builderImageTag string = 'latest'
 @description('Resource id of a subnet, delegated to container groups, that they are put into. Empty: they are in no network.')
 param builderSubnetId string = ''
 
+@description('Whether the app is given Network Contributor on that subnet. Say false where whoever owns the network gives it.')
+param grantBuilderSubnet bool = true
+
 @description('Resource ids of further identities of the app, which tasks name to read secrets of their key vaults.')
 param taskIdentityIds string[] = []
 
@@ -117,9 +120,20 @@ param tags object = {}
 
 var token = uniqueString(subscription().id, environmentName, location)
 var allTags = union(tags, { 'azd-env-name': environmentName })
-var newRegistry = { name: 'cr${token}', resourceGroup: 'rg-${environmentName}' }
-// Neither type has all that the other has.
-var served = any(empty(registries) ? [newRegistry] : registries)
+var newRegistry = {
+  name: 'cr${token}'
+  resourceGroup: 'rg-${environmentName}'
+  subscription: subscription().subscriptionId
+  events: true
+  rightsByRepository: false
+}
+var served = empty(registries) ? [newRegistry] : registries
+// The scope of a module is read even where the module is not made, so that no subnet needs a path, too.
+var noSubnet = '${subscription().id}/resourceGroups/rg-${environmentName}/providers/Microsoft.Network/virtualNetworks/none/subnets/none'
+var subnetPath = split(empty(builderSubnetId) ? noSubnet : builderSubnetId, '/')
+var subnetGroup = subnetPath[4]
+var joinsSubnet = !empty(builderSubnetId) && grantBuilderSubnet
+var foreignGroups = union(map(registries, one => one.resourceGroup), joinsSubnet ? [subnetGroup] : [])
 var entra = environment().authentication.loginEndpoint
 // az writes the tenant behind it as it stands, and Entra knows no path with two slashes.
 var authority = endsWith(entra, '/') ? substring(entra, 0, length(entra) - 1) : entra
@@ -128,13 +142,13 @@ var audience = empty(audiences) ? azsAudience : audiences[0]
 var acceptedAudiences = empty(audiences) ? [azsAudience, environment().resourceManager] : audiences
 var deployerMayAll = empty(principalId) ? [] : [{ principal: principalId, role: 'contributor', registry: '*' }]
 
-resource home 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+resource home 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: 'rg-${environmentName}'
   location: location
   tags: allTags
 }
 
-resource buildersHome 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+resource buildersHome 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: 'rg-${environmentName}-builders'
   location: location
   tags: allTags
@@ -213,6 +227,16 @@ module builders 'modules/builders.bicep' = {
   }
 }
 
+module builderSubnet 'modules/builder_subnet.bicep' = if (joinsSubnet) {
+  name: 'builder-subnet'
+  scope: resourceGroup(subnetPath[2], subnetGroup)
+  params: {
+    networkName: subnetPath[8]
+    subnetName: subnetPath[10]
+    appPrincipalId: identities.outputs.appPrincipalId
+  }
+}
+
 module imageRegistry 'modules/builder_image.bicep' = if (empty(builderImage)) {
   name: 'builder-image'
   scope: home
@@ -286,7 +310,7 @@ module app 'modules/app.bicep' = {
     audiences: acceptedAudiences
     registries: [for (one, index) in served: registry[index].outputs.served]
     access: empty(access) ? deployerMayAll : access
-    builderResourceGroupId: buildersHome.id
+    builderResourceGroupId: '${subscription().id}/resourceGroups/${buildersHome.name}'
     builderImage: empty(builderImage) ? '${imageRegistry!.outputs.loginServer}/slipway/builder:${builderImageTag}' : builderImage
     builderImageIdentityId: empty(builderImage) ? identities.outputs.builderImageId : ''
     builderSubnetId: builderSubnetId
@@ -300,8 +324,12 @@ module app 'modules/app.bicep' = {
 output SLIPWAY_URL string = app.outputs.url
 output SLIPWAY_APP_NAME string = app.outputs.name
 output SLIPWAY_APP_ID string = app.outputs.id
+output SLIPWAY_APP_PRINCIPAL string = identities.outputs.appPrincipalId
 output SLIPWAY_RESOURCE_GROUP string = home.name
 output SLIPWAY_BUILDER_RESOURCE_GROUP string = buildersHome.name
+@description('Resource groups of others that the deployment put something into; azd down would delete them whole.')
+output SLIPWAY_FOREIGN_RESOURCE_GROUPS string = join(foreignGroups, ' ')
+output SLIPWAY_BUILDER_SUBNET string = joinsSubnet ? builderSubnetId : ''
 output SLIPWAY_STORAGE_ACCOUNT string = storage.outputs.name
 output SLIPWAY_VAULT string = vault.outputs.name
 output SLIPWAY_REGISTRY_NAMES string = join(map(served, one => one.name), ' ')

@@ -56,7 +56,7 @@ def check_bodies(file: File) -> Iterator[Finding]:
             continue
         _, _, version = resource.target.partition("@")
         if version != known.version:
-            yield place.finding(resource.line, f"the version is {version}, the published model that of {known.version}")
+            yield place.finding(resource.line, f"the version is {version}, and must be {known.version}")
         if resource.body and not resource.is_existing:
             yield from _shape(place, resource.body, known.shape, is_whole=True, given=_BICEPS_OWN)
     for declaration in file.declarations:

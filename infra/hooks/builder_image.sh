@@ -12,6 +12,8 @@ fi
 if ! command -v docker >/dev/null; then
     echo "There is no docker here. No build can start before the builder image is pushed, on a machine that has it:" >&2
     echo "  sh infra/hooks/builder_image.sh $registry $tag" >&2
+    echo "or, where the subscription has ACR Tasks of Azure itself:" >&2
+    echo "  az acr build --registry $registry --image slipway/builder:$tag --file builder/Dockerfile ." >&2
     exit 0
 fi
 server=$(az acr show --name "$registry" --query loginServer --output tsv)

@@ -4,6 +4,11 @@
 set -eu
 here=$(dirname "$0")
 
+if [ -z "${SLIPWAY_VAULT:-}" ]; then
+    echo "There is no deployment yet, so there is nothing to complete."
+    exit 0
+fi
+sh "$here/preprovision.sh"
 sh "$here/key.sh" "$SLIPWAY_VAULT" "$SLIPWAY_APP_ID"
 if [ -n "${SLIPWAY_BUILDER_REGISTRY:-}" ]; then
     sh "$here/builder_image.sh" "$SLIPWAY_BUILDER_REGISTRY" "$SLIPWAY_BUILDER_IMAGE_TAG"

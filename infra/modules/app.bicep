@@ -4,6 +4,8 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
@@ -84,7 +86,7 @@ param settings object
 var concurrency = 32
 var identities = concat([identityId], taskIdentityIds)
 
-resource plan 'Microsoft.Web/serverfarms@2025-05-01' = {
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: 'plan-${token}'
   location: location
   tags: tags
@@ -96,7 +98,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-05-01' = {
   properties: { reserved: true }
 }
 
-resource site 'Microsoft.Web/sites@2025-05-01' = {
+resource site 'Microsoft.Web/sites@2024-04-01' = {
   name: 'func-${token}'
   location: location
   // By this tag azd finds where to deploy the service of azure.yaml.
@@ -114,7 +116,6 @@ resource site 'Microsoft.Web/sites@2025-05-01' = {
     keyVaultReferenceIdentity: identityId
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     siteConfig: {
-      ftpsState: 'Disabled'
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
     }
@@ -143,7 +144,7 @@ resource site 'Microsoft.Web/sites@2025-05-01' = {
   }
 }
 
-resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-05-01' = [
+resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [
   for door in ['ftp', 'scm']: {
     parent: site
     name: door
@@ -151,7 +152,7 @@ resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-
   }
 ]
 
-resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
+resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: site
   name: 'appsettings'
   properties: union(

@@ -5,6 +5,8 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
@@ -22,7 +24,7 @@ param deployerPrincipalType string
 
 var roles = loadJsonContent('../roles.json')
 
-resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' = {
+resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   name: 'crbuilder${token}'
   location: location
   tags: tags

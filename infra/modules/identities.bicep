@@ -4,6 +4,8 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
@@ -11,19 +13,19 @@ param tags object
 
 var roles = loadJsonContent('../roles.json')
 
-resource app 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+resource app 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-app-${token}'
   location: location
   tags: tags
 }
 
-resource builderImage 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+resource builderImage 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-builder-image-${token}'
   location: location
   tags: tags
 }
 
-resource events 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+resource events 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-events-${token}'
   location: location
   tags: tags

@@ -4,6 +4,8 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
@@ -19,7 +21,7 @@ param appPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   name: 'log-${token}'
   location: location
   tags: tags

@@ -4,6 +4,8 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
@@ -29,7 +31,7 @@ var targets = [
   }
 ]
 
-resource network 'Microsoft.Network/virtualNetworks@2026-03-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: 'vnet-${token}'
   location: location
   tags: tags
@@ -77,7 +79,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 ]
 
-resource endpoints 'Microsoft.Network/privateEndpoints@2026-03-01' = [
+resource endpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [
   for target in targets: {
     name: 'pep-${target.name}-${token}'
     location: location
@@ -97,7 +99,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2026-03-01' = [
   }
 ]
 
-resource records 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2026-03-01' = [
+resource records 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = [
   for (target, index) in targets: {
     parent: endpoints[index]
     name: 'default'

@@ -4,6 +4,8 @@
 param location string
 
 @description('Name of the registry.')
+@minLength(5)
+@maxLength(50)
 param name string
 
 @description('Tags of every resource.')
@@ -13,7 +15,7 @@ param tags object
 @allowed(['Basic', 'Standard', 'Premium'])
 param sku string
 
-resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' = {
+resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   name: name
   location: location
   tags: tags

@@ -12,7 +12,7 @@ param appPrincipalId string
 var roles = loadJsonContent('../roles.json')
 var role = rightsByRepository ? roles.containerRegistryRepositoryContributor : roles.acrPush
 
-resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' existing = {
+resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' existing = {
   name: name
 }
 

@@ -4,6 +4,8 @@
 param location string
 
 @description('Name of the registry, after which the topic is named.')
+@minLength(5)
+@maxLength(50)
 param registryName string
 
 @description('Resource id of the registry.')
@@ -19,7 +21,8 @@ param storageId string
 param identityId string
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
-  name: 'slipway-${registryName}'
+  // A topic's name has 50 characters at most, as many as that of a registry alone.
+  name: 'slipway-${take(registryName, 42)}'
   location: location
   tags: tags
   identity: {

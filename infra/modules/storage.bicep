@@ -5,12 +5,15 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
 param tags object
 
 @description('How often and where the data is kept, for example Standard_LRS or Standard_ZRS.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
 param redundancy string
 
 @description('Days that contexts and dead letters are kept at most.')
@@ -46,7 +49,7 @@ var tableNames = [
 ]
 var appRoles = [roles.storageBlobDataOwner, roles.storageQueueDataContributor, roles.storageTableDataContributor]
 
-resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   name: 'st${token}'
   location: location
   tags: tags
@@ -69,7 +72,7 @@ resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-09-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -79,7 +82,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-09-01' = {
   }
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-09-01' = [
+resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
   for name in containerNames: {
     parent: blobs
     name: name
@@ -87,24 +90,24 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 ]
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-09-01' = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' = {
   parent: account
   name: 'default'
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-09-01' = [
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [
   for name in queueNames: {
     parent: queueService
     name: name
   }
 ]
 
-resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2026-09-01' = {
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2024-01-01' = {
   parent: account
   name: 'default'
 }
 
-resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-09-01' = [
+resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = [
   for name in tableNames: {
     parent: tableService
     name: name
@@ -112,7 +115,7 @@ resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-09-
 ]
 
 // The app deletes contexts itself, after two days; this is what remains when it could not.
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2026-09-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -150,7 +153,7 @@ resource appData 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource eventQueue 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-09-01' existing = {
+resource eventQueue 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' existing = {
   parent: queueService
   name: 'registry-events'
 }
@@ -169,7 +172,7 @@ resource eventsDeliver 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   dependsOn: [queues]
 }
 
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-09-01' existing = {
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
   parent: blobs
   name: 'dead-letters'
 }

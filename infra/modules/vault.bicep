@@ -4,6 +4,8 @@
 param location string
 
 @description('What makes the names of this deployment unique.')
+@minLength(13)
+@maxLength(13)
 param token string
 
 @description('Tags of every resource.')
@@ -30,7 +32,7 @@ param deployerPrincipalType string
 
 var roles = loadJsonContent('../roles.json')
 
-resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   name: 'kv-${token}'
   location: location
   tags: tags
@@ -65,7 +67,7 @@ resource appReadsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 // What signs the provenance of images. It cannot leave the vault.
-resource signingKey 'Microsoft.KeyVault/vaults/keys@2026-05-15' = {
+resource signingKey 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
   parent: vault
   name: 'slipway-provenance'
   properties: {

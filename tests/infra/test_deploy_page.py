@@ -26,6 +26,7 @@ WHERE = {
     ("storage", "eventQueue"): "the queue `registry-events`",
     ("storage", "deadLetters"): "the container `dead-letters`",
     ("vault", "vault"): "the key vault",
+    ("builder_subnet", "subnet"): "the builders' subnet",
     ("builders", ""): "the builders' resource group",
     ("identities", "builderImage"): "the identity of the builder image",
     ("monitoring", "insights"): "Application Insights",

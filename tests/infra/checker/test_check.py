@@ -64,7 +64,7 @@ PLANTS = {
         VAULT, "enableSoftDelete: true", "enableSoftDelete: true\n    hsmPoolResourceId: 'x'", "can only be read"
     ),
     "a required property that is missing": Plant(VAULT, "tenantId: tenant().tenantId", "", "tenantId is required"),
-    "another API version": Plant(VAULT, "vaults@2026-05-15", "vaults@2016-10-01", "the version is 2016-10-01"),
+    "another API version": Plant(VAULT, "vaults@2024-11-01", "vaults@2016-10-01", "the version is 2016-10-01"),
     "an unknown resource type": Plant(VAULT, "KeyVault/vaults@", "KeyVault/vault@", "no published model"),
     "reading a property that does not exist": Plant(VAULT, "properties.vaultUri", "properties.vaultUrl", "to read"),
     # names

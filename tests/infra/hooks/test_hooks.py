@@ -27,6 +27,7 @@ case "$*" in
     ls -l "$2" >>"$LOG" ;;
 "acr repository show"*) [ -e "$IMAGE" ] ;;
 "acr show"*) echo reg.azurecr.io ;;
+"cloud show"*) echo "${CLOUD:-AzureCloud}" ;;
 esac
 """
 
@@ -37,9 +38,9 @@ class Cloud:
 
     folder: Path
 
-    def run(self, hook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a hook."""
-        environment = {
+    def run(self, hook: str, *arguments: str, **told: str) -> subprocess.CompletedProcess[str]:
+        """Run a hook with what azd tells it."""
+        environment = told | {
             "PATH": f"{self.folder / 'bin'}:{os.defpath}",
             "LOG": str(self.folder / "log"),
             "VAULT": str(self.folder / "vault"),
@@ -152,3 +153,65 @@ def test_without_docker_the_deployment_goes_on_and_says_what_is_missing(cloud: C
 
     assert done.returncode == 0
     assert "sh infra/hooks/builder_image.sh reg v1" in done.stderr
+
+
+DEPLOYED = {
+    "AZURE_SUBSCRIPTION_ID": "sub",
+    "SLIPWAY_VAULT": "kv",
+    "SLIPWAY_APP_ID": APP,
+    "SLIPWAY_APP_PRINCIPAL": "principal",
+    "SLIPWAY_RESOURCE_GROUP": "rg-try",
+    "SLIPWAY_BUILDER_RESOURCE_GROUP": "rg-try-builders",
+    "SLIPWAY_AZ_RECIPE": "az cloud register",
+}
+
+
+def test_the_providers_are_registered_in_the_subscription_of_the_deployment(cloud: Cloud) -> None:
+    assert cloud.run("preprovision.sh", AZURE_SUBSCRIPTION_ID="sub").returncode == 0
+
+    assert "provider register --namespace Microsoft.ContainerInstance --subscription sub" in cloud.asked
+
+
+def test_a_subscription_that_is_not_chosen_yet_stops_nothing(cloud: Cloud) -> None:
+    done = cloud.run("preprovision.sh")
+
+    assert done.returncode == 0
+    assert "No subscription is chosen yet" in done.stdout
+    assert "register" not in cloud.asked
+
+
+def test_az_that_speaks_to_slipway_is_told_back_to_azure(cloud: Cloud) -> None:
+    done = cloud.run("preprovision.sh", AZURE_SUBSCRIPTION_ID="sub", CLOUD="Slipway")
+
+    assert done.returncode == 1
+    assert "az cloud set --name AzureCloud" in done.stderr
+
+
+def test_a_preview_has_nothing_to_complete(cloud: Cloud) -> None:
+    done = cloud.run("postprovision.sh", AZURE_SUBSCRIPTION_ID="sub")
+
+    assert done.returncode == 0
+    assert cloud.asked == ""
+
+
+def test_a_deployment_is_completed_and_told_of(cloud: Cloud) -> None:
+    done = cloud.run("postprovision.sh", **DEPLOYED)
+
+    assert done.returncode == 0
+    assert "Microsoft.App" in cloud.asked
+    assert cloud.vault.exists()
+    assert done.stdout.endswith("  az cloud register\n")
+
+
+@pytest.mark.parametrize("groups", ["", "rg-try"])
+def test_a_deployment_in_its_own_groups_may_go_down(cloud: Cloud, groups: str) -> None:
+    assert cloud.run("predown.sh", **DEPLOYED, SLIPWAY_FOREIGN_RESOURCE_GROUPS=groups).returncode == 0
+
+
+def test_nothing_goes_down_that_would_take_the_group_of_a_registry_along(cloud: Cloud) -> None:
+    done = cloud.run("predown.sh", **DEPLOYED, SLIPWAY_FOREIGN_RESOURCE_GROUPS="team rg-try")
+
+    assert done.returncode == 1
+    assert "which are not of this deployment: team\n" in done.stderr
+    assert "az group delete --name rg-try-builders" in done.stderr
+    assert "az role assignment delete --assignee principal --scope <id of each registry>" in done.stderr
