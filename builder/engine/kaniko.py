@@ -11,6 +11,7 @@ import platform as machine_facts
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from builder import process
 from builder.bases import session
 from builder.engine.beside import BesideContainers
 from builder.engine.command import mounted
+from builder.engine.executor import Executor, ask
 from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.oci_layout import Layout, read_layout
@@ -38,27 +40,14 @@ EXECUTOR_SETTING: Final = "KANIKO_EXECUTOR"
 """The variable that names the executor, and by which a builder knows that it is a confined one."""
 _READ_BY_EXECUTOR: Final = re.compile(
     r"(?:FF_)?KANIKO_.*|DOCKER_.*|SSL_CERT_(?:FILE|DIR)|GO(?:DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK)|LD_[A-Z_]+|PATH|HOME|USER|TMPDIR|BENCHMARK_FILE"
-    r"|BUILDER_OUTPUT|UPSTREAM_CLIENT_TYPE|OTEL_.*|(?:[A-Za-z]+_)?(?:PROXY|proxy)"
+    r"|BUILDER_OUTPUT|UPSTREAM_CLIENT_TYPE|SNAPSHOT_TIMEOUT_DURATION|REGISTRY_AUTH_FILE|XDG_.*|OTEL_.*|(?:[A-Za-z]+_)?(?:PROXY|proxy)"
 )
-_AS_BUILDKIT: Final = {
-    f"FF_KANIKO_{name}": "true"
-    for name in (
-        "BUILDKIT_ARG_ENV_PRECEDENCE",
-        "CHOWN_ON_IMPLICIT_DIRS",
-        "COPY_AS_ROOT",
-        "COPY_CHMOD_ON_IMPLICIT_DIRS",
-        "EXPAND_HEREDOC",
-        "NO_PROPAGATE_ANNOTATIONS",
-        "RUN_HONOR_GROUP",
-        "RUN_MOUNT_BIND",
-        "RUN_MOUNT_SECRET",
-        "SECUREJOIN_EXTRACTION",
-        "UNTAR_SKIP_ROOT",
-    )
-}
-"""Switches by which kaniko follows the Dockerfile's specification where it has habits of its own."""
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _SIDE_BY_SIDE: Final = 4
+_CACHE_MOUNTS: Final = "caches"
+"""Where kaniko keeps what `RUN --mount=type=cache` shares among the builds of a run."""
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_EMPTY: Final = "FROM scratch\nLABEL a=a\n"
 
 
 class KanikoEngine:
@@ -77,6 +66,9 @@ class KanikoEngine:
         self._http = http
         self._containers = BesideContainers(shared, self)
         self._one = asyncio.Lock()
+        self._asked = asyncio.Lock()
+        self._found: _Found | None = None
+        self._is_clean = True
         self._made: dict[Reference, Layout] = {}
         self._machine = _ARCHITECTURES.get(machine_facts.machine(), machine_facts.machine())
 
@@ -86,26 +78,27 @@ class KanikoEngine:
         return self._containers
 
     async def start(self) -> None:
-        """Look whether the executor is there."""
-        if shutil.which(str(self._executor)) is None:
-            raise EngineUnavailable(f"there is no program {self._executor} in this image")
+        """Ask the executor what it can do."""
+        await self._ready()
 
     async def build(self, build: ImageBuild, write: Write) -> str:
         """Build into a layout of our own and return the manifest's digest. Raises NeedsFull before anything is done."""
-        await self.start()
-        if why := refusal(build, self._machine):
+        found = await self._ready()
+        kaniko = found.executor
+        if why := refusal(build, self._machine, kaniko):
             raise NeedsFull(why)
         async with self._one:
-            place = Path(tempfile.mkdtemp(dir=self._private, prefix="build-"))
-            # kaniko copies such rules here, and would read those of an earlier build.
-            (self._executor.parent / "Dockerfile.dockerignore").unlink(missing_ok=True)
+            await self._make_clean()
+            place = self._place()
             try:
                 _fill(place, build)
                 end = _End(write)
-                argv = arguments(self._executor, build, place)
-                status = await process.run(argv, env=self._environment(build, place), output=end, cwd=Path("/"))
+                self._is_clean = False
+                argv = arguments(self._executor, build, place, kaniko, has_var_run=found.has_var_run)
+                status = await process.run(argv, env=self._environment(build, place, kaniko), output=end, cwd=Path("/"))
                 if status:
                     raise StepFailed(f"exit status {status}{end.reason()}")
+                self._is_clean = True
                 layout = _read(place)
             finally:
                 shutil.rmtree(place / "config", ignore_errors=True)
@@ -159,6 +152,8 @@ class KanikoEngine:
         """Let the containers beside us go; a build that runs ends with the call that waits for it."""
         with contextlib.suppress(SlipwayError, OSError):
             await self._containers.close()
+        if self._found is not None:
+            self._remove_leftovers(self._found.own)
         self._made.clear()
 
     async def _upload(
@@ -169,44 +164,108 @@ class KanikoEngine:
         said = "Pushed" if sent else "Layer already exists"
         write(f"{upload.digest.partition(':')[2][:12]}: {said}\n".encode())
 
-    def _environment(self, build: ImageBuild, place: Path) -> dict[str, str]:
+    async def _ready(self) -> "_Found":
+        async with self._asked:
+            if self._found is None:
+                if shutil.which(str(self._executor)) is None:
+                    raise EngineUnavailable(f"there is no program {self._executor} in this image")
+                own = {entry.name for entry in self._executor.parent.iterdir()}
+                if self._private.is_relative_to(self._executor.parent):
+                    own.add(self._private.relative_to(self._executor.parent).parts[0])
+                executor = await ask(self._executor, self._own_environment())
+                self._found = _Found(executor, frozenset(own), has_mounts(_MOUNTS, "/var/run"))
+        return self._found
+
+    async def _make_clean(self) -> None:
+        """Remove what an earlier build has left: kaniko would take its files for those of the next one.
+
+        kaniko wipes the root after a build, in older releases only after one that succeeded, and never when it is
+        killed. Then a build of nothing makes it wipe the root.
+        """
+        found = await self._ready()
+        self._remove_leftovers(found.own | {_CACHE_MOUNTS})
+        if self._is_clean:
+            return
+        place = self._place()
+        (place / "nothing").mkdir()
+        empty = ImageBuild(context=place / "nothing", dockerfile=_EMPTY)
+        _fill(place, empty)
+        argv = arguments(self._executor, empty, place, found.executor)
+        end = _End(lambda _: None)
+        if status := await process.run(argv, env=self._environment(empty, place, found.executor), output=end):
+            raise StepFailed(f"what an earlier build has left cannot be removed: exit status {status}{end.reason()}")
+        self._is_clean = True
+        shutil.rmtree(place)
+        self._remove_leftovers(found.own | {_CACHE_MOUNTS})
+
+    def _remove_leftovers(self, kept: frozenset[str]) -> None:
+        """Delete what kaniko has put beside itself: Dockerfiles, stages, layers, whatever its release calls them."""
+        for entry in self._executor.parent.iterdir():
+            if entry.name in kept:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+    def _place(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._private, prefix="build-"))
+
+    def _environment(self, build: ImageBuild, place: Path, kaniko: Executor) -> dict[str, str]:
         """Return kaniko's whole environment; a `--build-arg` without a value takes its own from there."""
         secret = {argument.name: argument.value for argument in build.arguments if argument.is_secret}
         for name in secret:
             if _READ_BY_EXECUTOR.fullmatch(name):
                 raise StepFailed(f"a secret build argument cannot be called {name}: kaniko reads it itself")
-        beside = self._executor.parent
-        reaping = {"FF_KANIKO_RUN_VIA_TINI": "true"} if (beside / "tini").exists() else {}
-        return {
-            **secret,
-            **_AS_BUILDKIT,
-            **reaping,
-            "PATH": str(beside),
-            "HOME": "/root",
-            "USER": "root",
-            "DOCKER_CONFIG": str(place / "config"),
-            "SSL_CERT_FILE": str(self._bundle),
-        }
+        reaping = {"FF_KANIKO_RUN_VIA_TINI": "true"} if (self._executor.parent / "tini").exists() else {}
+        switches = kaniko.switches() | reaping if kaniko.is_successor else {}
+        return {**secret, **switches, **self._own_environment(), "DOCKER_CONFIG": str(place / "config")}
+
+    def _own_environment(self) -> dict[str, str]:
+        return {"PATH": str(self._executor.parent), "HOME": "/root", "USER": "root", "SSL_CERT_FILE": str(self._bundle)}
 
 
-def arguments(executor: Path, build: ImageBuild, place: Path) -> list[str]:
-    """Return kaniko's command line. Pure; no secret stands in it.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An executor, what lay beside it before its first build, and whether something is mounted in /var/run."""
+
+    executor: Executor
+    own: frozenset[str]
+    has_var_run: bool
+
+
+def arguments(
+    program: Path, build: ImageBuild, place: Path, kaniko: Executor, *, has_var_run: bool = False
+) -> list[str]:
+    """Return kaniko's command line, of flags that it knows. Pure; no secret stands in it.
 
     It never pushes: who has the right to publish is asked after the build. `--force` because kaniko knows only some
-    container runtimes, `--cleanup` so that another build finds an empty root.
+    container runtimes, `--cleanup` so that another build finds an empty root. Of /var/run nothing comes out of a base
+    or gets into an image unless it is told so; where something is mounted there, it could not unpack a base's link.
     """
-    argv = [str(executor), f"--context=dir://{build.context}", f"--dockerfile={place / 'Dockerfile'}"]
+    argv = [str(program), f"--context=dir://{build.context}", f"--dockerfile={place / 'Dockerfile'}"]
     argv += ["--no-push", f"--oci-layout-path={place / 'image'}", f"--digest-file={place / 'digest'}"]
-    argv += [f"--custom-platform={build.platforms[0]}", "--cache=false", "--cleanup", "--force"]
-    argv += ["--image-download-retry=3", "--credential-helpers=", "--log-format=text"]
+    argv += [f"--custom-platform={build.platforms[0]}", "--cache=false", "--cleanup", "--force", "--log-format=text"]
+    argv += [f"--ignore-var-run={'true' if has_var_run else 'false'}"]
+    argv += kaniko.optional(image_download_retry="3", credential_helpers="")
     argv += [
         f"--build-arg={argument.name}" if argument.is_secret else f"--build-arg={argument.name}={argument.value}"
         for argument in build.arguments
     ]
-    argv += mounted(build.arguments)
+    argv += mounted(build.arguments) if kaniko.is_successor else []
     annotations = [f"--annotation={name}={value}" for name, value in build.annotations.values.items()]
-    argv += ["--image-format=oci", *annotations] if annotations else []
+    if annotations and {"annotation", "image-format"} <= kaniko.flags:
+        argv += ["--image-format=oci", *annotations]
     return [*argv, f"--target={build.target}"] if build.target else argv
+
+
+def has_mounts(table: Path, place: str) -> bool:
+    """Whether something is mounted at a place or below it, by a table as proc(5) describes `mountinfo`."""
+    try:
+        points = [line.split()[4] for line in table.read_text().splitlines()]
+    except OSError:
+        return True
+    return any(point == place or point.startswith(f"{place}/") for point in points)
 
 
 def _fill(place: Path, build: ImageBuild) -> None:

@@ -18,12 +18,41 @@ import sys
 import tarfile
 from pathlib import Path
 
-FLAGS = {
-    "context", "dockerfile", "no-push", "oci-layout-path", "digest-file", "custom-platform", "cache", "cleanup",
-    "force", "image-download-retry", "credential-helpers", "log-format", "build-arg", "target", "annotation",
-    "image-format", "secret",
+GOOGLE = {
+    "build-arg", "cache", "cache-copy-layers", "cache-dir", "cache-repo", "cache-run-layers", "cache-ttl", "cleanup",
+    "compressed-caching", "compression", "compression-level", "context", "context-sub-path", "custom-platform",
+    "destination", "digest-file", "dockerfile", "force", "force-build-metadata", "git", "ignore-path",
+    "ignore-var-run", "image-download-retry", "image-fs-extract-retry", "image-name-tag-with-digest-file",
+    "image-name-with-digest-file", "insecure", "insecure-pull", "insecure-registry", "kaniko-dir", "label",
+    "log-format", "log-timestamp", "no-push", "no-push-cache", "oci-layout-path", "push-ignore-immutable-tag-errors",
+    "push-retry", "registry-certificate", "registry-client-cert", "registry-map", "registry-mirror", "reproducible",
+    "single-snapshot", "skip-default-registry-fallback", "skip-push-permission-check", "skip-tls-verify",
+    "skip-tls-verify-pull", "skip-tls-verify-registry", "skip-unused-stages", "snapshot-mode", "tar-path", "target",
+    "use-new-run", "verbosity",
 }  # fmt: skip
-REPEATED = {"annotation", "build-arg", "secret"}
+"""Flags of v1.24.0, the last release of the first project."""
+ADDED = {"annotation", "credential-helpers", "dryrun", "materialize", "pre-cleanup", "preserve-context", "secret"}
+"""What the project that went on has added up to v1.28.0."""
+RELEASES = {
+    "v1.24.0": GOOGLE,
+    "v1.27.2": GOOGLE | ADDED,
+    "v1.28.0": GOOGLE | ADDED,
+    "v1.28.4": GOOGLE | ADDED | {"image-format"},
+}
+PATHS = {"context", "dockerfile", "oci-layout-path", "digest-file"}
+SWITCHES = {"cache", "cleanup", "force", "ignore-var-run", "no-push"}
+REPEATED = {"annotation", "build-arg", "secret", "credential-helpers"}
+HERE = Path(__file__).parent
+RELEASE = (HERE / "release").read_text() if (HERE / "release").exists() else "v1.28.4"
+FLAGS = RELEASES[RELEASE]
+
+
+def print_help() -> None:
+    """Print the help in the form of the library that the real one is made with."""
+    flags = "".join(
+        f"{'  -c, ' if name == 'context' else '      '}--{name} string   Words.\n" for name in sorted(FLAGS)
+    )
+    sys.stdout.write(f"Usage:\n  executor [flags]\n  executor [command]\n\nFlags:\n{flags}")
 
 
 def read_flags(words: list[str]) -> dict[str, list[str]]:
@@ -33,6 +62,8 @@ def read_flags(words: list[str]) -> dict[str, list[str]]:
         name, _, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or name not in FLAGS:
             sys.exit(f"Error: unknown flag: {word}")
+        if name in SWITCHES and value not in {"", "true", "false"}:
+            sys.exit(f'Error: invalid argument "{value}" for "--{name}" flag')
         given.setdefault(name, []).append(value)
     if twice := [name for name, values in given.items() if len(values) > 1 and name not in REPEATED]:
         sys.exit(f"Error: given twice: {twice}")
@@ -85,6 +116,12 @@ def write_image(layout: Path, context: Path, platform: str, command: list[str]) 
 
 def main() -> None:
     """Play kaniko once."""
+    if sys.argv[1:] == ["version"]:
+        sys.stdout.write(f"Kaniko version :  {RELEASE}\n")
+        return
+    if sys.argv[1:] == ["--help"]:
+        print_help()
+        return
     given = read_flags(sys.argv[1:])
     words = [word.partition("=") for word in given.get("build-arg", [])]
     arguments = {name: value if equals else os.environ.get(name, "") for name, equals, value in words}
@@ -101,7 +138,8 @@ def main() -> None:
         "logins": sorted(json.loads((Path(os.environ["DOCKER_CONFIG"]) / "config.json").read_text())["auths"]),
         "cwd": str(Path.cwd()),
     }
-    (layout.parent.parent / "record.json").write_text(json.dumps(record))
+    with (layout.parent.parent / "record.json").open("a") as records:
+        records.write(f"{json.dumps(record)}\n")
     sys.stdout.write("INFO Retrieving image manifest\n")
     sys.stdout.flush()
     if found := re.search(r"^# exit (\d+)$", text, re.MULTILINE):

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from builder.engine.kaniko import EXECUTOR_SETTING, KanikoEngine, arguments
+from builder.engine.executor import NEEDED, Executor
+from builder.engine.kaniko import EXECUTOR_SETTING, KanikoEngine, arguments, has_mounts
 from builder.engine.protocol import Annotations, ImageBuild
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed
 from shared.grant import NamedValue, Platform, RegistryLogin
@@ -69,7 +70,7 @@ class Bench:
     def __init__(self, root: Path, executor: Path) -> None:
         self.registry = Registry()
         self.output = bytearray()
-        self.context, self.private = root / "context", root / "private"
+        self.context, self.private, self.home = root / "context", root / "private", executor.parent
         for directory in (self.context, self.private):
             directory.mkdir()
         (self.context / "hello").write_text("hello\n")
@@ -91,9 +92,14 @@ class Bench:
         return asyncio.run(self.engine.push(TAG, LOGIN, self.output.extend))
 
     @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What each build was given, in their order."""
+        return [json.loads(line) for line in (self.private / "record.json").read_text().splitlines()]
+
+    @property
     def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.private / "record.json").read_text())
-        return found
+        """What the last one was given."""
+        return self.calls[-1]
 
 
 @pytest.fixture
@@ -145,11 +151,52 @@ def test_the_text_and_rules_that_were_read_are_what_kaniko_reads(bench: Bench) -
     assert bench.record["cwd"] == "/"
 
 
-def test_rules_of_an_earlier_build_are_gone(bench: Bench) -> None:
-    stale = bench.private.parent / "kaniko" / "Dockerfile.dockerignore"
-    stale.write_text("*\n")
+def test_what_an_earlier_build_has_left_is_gone_but_for_the_caches_of_its_runs(bench: Bench) -> None:
     bench.build()
-    assert not stale.exists()
+    home = bench.home
+    (home / "Dockerfile.dockerignore").write_text("*\n")
+    for left in ("0/usr", "reg.example:5000/base", "caches/ab"):
+        (home / left).mkdir(parents=True)
+    bench.build()
+    assert {entry.name for entry in home.iterdir()} == {"executor", "caches"}
+    asyncio.run(bench.engine.stop())
+    assert {entry.name for entry in home.iterdir()} == {"executor"}
+
+
+def test_the_root_is_wiped_before_the_build_that_follows_a_failed_one(bench: Bench) -> None:
+    with pytest.raises(StepFailed):
+        bench.build("FROM scratch\n# exit 37\n")
+    bench.build()
+    bench.build()
+    texts = [(call["dockerfile"], "--cleanup" in call["argv"]) for call in bench.calls]
+    plain = "FROM scratch\nCOPY . /\n"
+    empty = "FROM scratch\nLABEL a=a\n"
+    assert texts == [("FROM scratch\n# exit 37\n", True), (empty, True), (plain, True), (plain, True)]
+
+
+@pytest.mark.parametrize("release", ["v1.24.0", "v1.27.2", "v1.28.0", "v1.28.4"])
+def test_each_release_gets_flags_that_it_knows(bench: Bench, release: str) -> None:
+    (bench.home / "release").write_text(release)
+    secret = NamedValue(name="S", value="s3cret", is_secret=True)
+    bench.build("FROM scratch\nARG S\n", arguments=(secret,), annotations=Annotations({"a": "b"}))
+    argv = bench.record["argv"]
+    assert ("--annotation=a=b" in argv) is ("--image-format=oci" in argv) is (release == "v1.28.4")
+    assert ("--secret=id=S,env=S" in argv) is ("--credential-helpers=" in argv) is (release != "v1.24.0")
+    assert bench.record["arguments"] == {"S": "s3cret"}
+
+
+def test_a_program_that_is_not_kaniko_starts_no_build(bench: Bench) -> None:
+    (bench.home / "executor").write_text("#!/bin/sh\necho '      --context string'\n")
+    with pytest.raises(EngineUnavailable, match="it has no --build-arg"):
+        bench.build()
+
+
+def test_what_is_mounted_in_var_run_keeps_kaniko_out_of_it(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text("1 2 0:3 / /var/running rw - proc proc rw\n4 2 0:5 / /var/run/secrets rw - tmpfs tmpfs rw\n")
+    assert has_mounts(table, "/var/run")
+    assert not has_mounts(table, "/var/ru")
+    assert has_mounts(tmp_path / "none", "/var/run"), "what cannot be seen may be there"
 
 
 def test_secret_arguments_are_handed_over_in_the_environment(bench: Bench) -> None:
@@ -192,7 +239,10 @@ def test_an_image_that_is_not_whole_fails_the_build(bench: Bench, tmp_path: Path
 
 
 def test_an_executor_that_leaves_nothing_behind_fails_the_build(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "kaniko" / "executor").write_text("#!/bin/sh\nexit 0\n")
+    executor = tmp_path / "kaniko" / "executor"
+    executor.write_text(executor.read_text().replace('"""Play kaniko once."""', "given = sys.argv", 1))
+    program = executor.read_text().replace("    given = read_flags(sys.argv[1:])\n", "    return\n")
+    executor.write_text(program)
     with pytest.raises(StepFailed, match="cannot be read"):
         bench.build()
 
@@ -255,7 +305,7 @@ def test_the_command_line_is_one_that_the_record_can_be_held_against() -> None:
     build = ImageBuild(
         context=Path("/kaniko/w"), dockerfile="", platforms=(Platform(architecture="arm", variant="v7"),)
     )
-    argv = arguments(Path("/kaniko/executor"), build, Path("/kaniko/p"))
+    argv = arguments(Path("/kaniko/executor"), build, Path("/kaniko/p"), Executor("", NEEDED))
     assert argv[:3] == ["/kaniko/executor", "--context=dir:///kaniko/w", "--dockerfile=/kaniko/p/Dockerfile"]
     assert "--custom-platform=linux/arm/v7" in argv
     assert not [word for word in argv if word.startswith("--kaniko-dir")], "kaniko would move /kaniko, and us with it"

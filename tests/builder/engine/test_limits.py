@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from builder.engine.executor import NEEDED, Executor
 from builder.engine.limits import refusal
 from builder.engine.protocol import ImageBuild
 from shared.grant import NamedValue, Platform
+
+NEWEST = Executor("v1.28.4", NEEDED | {"secret", "image-format"})
+OLDER = Executor("v1.27.2", NEEDED | {"secret"})
+GOOGLE = Executor("v1.24.0", NEEDED)
 
 REFUSED = {
     "RUN --mount=type=bind,from=busybox,target=/b true": "RUN mounts from busybox",
@@ -17,6 +22,10 @@ REFUSED = {
     "RUN --network=host true": "RUN asks for --network=host",
     "RUN --security=insecure true": "RUN asks for --security=insecure",
     "ADD --checksum=sha256:aa https://h.example/x /x": "ADD asks for --checksum",
+    "ADD --exclude=*.md x /x": "ADD asks for --exclude",
+    "COPY x /kaniko/x": "COPY writes below /kaniko",
+    "ADD x /kaniko": "ADD writes below /kaniko",
+    "WORKDIR /kaniko/a/../b": "WORKDIR writes below /kaniko",
     "ADD https://git.example/a.git#v1 /x": "ADD takes the git repository https://git.example/a.git",
     "ADD git@git.example:a/b /x": "ADD takes the git repository git@git.example:a/b",
     "ONBUILD RUN --network=none true": "RUN asks for --network=none",
@@ -29,16 +38,35 @@ FINE = [
     "RUN --network=default true",
     "RUN <<EOF\ntrue\nEOF",
     "COPY --link --chmod=755 x /x",
+    "COPY --exclude=*.md --parents x /x",
+    "COPY <<EOF /x\n$A\nEOF",
+    "COPY x /kaniko.md",
     "COPY --from=a /x /x",
     "ADD https://h.example/x.tar /x",
     "ADD x.git /x",
 ]
 
 
-def why(text: str, *platforms: Platform, **fields: object) -> str:
+UNKNOWN_TO = {
+    "RUN --mount=type=cache,target=/c true": (GOOGLE, "RUN mounts a cache"),
+    "RUN --mount=type=secret,id=s true": (GOOGLE, "RUN mounts a secret"),
+    "RUN --mount=target=/x true": (OLDER, "RUN mounts a bind"),
+    "RUN <<EOF\ntrue\nEOF": (GOOGLE, "RUN has a heredoc, and kaniko v1.24.0 knows none"),
+    "COPY <<EOF /x\n$A\nEOF": (OLDER, "COPY has a heredoc with variables, and kaniko v1.27.2 leaves them"),
+    "COPY --exclude=*.md x /x": (OLDER, "COPY asks for --exclude"),
+}
+KNOWN_TO = {
+    "RUN --mount=type=cache,target=/c true": OLDER,
+    "RUN <<EOF\n$A\nEOF": OLDER,
+    "COPY <<'EOF' /x\n$A\nEOF": OLDER,
+    "COPY --from=a --chown=1:1 /x /x": GOOGLE,
+}
+
+
+def why(text: str, *platforms: Platform, kaniko: Executor = NEWEST, **fields: object) -> str:
     wanted = platforms or (Platform(),)
     build = ImageBuild(context=Path("/w"), dockerfile=text, platforms=wanted, **fields)  # type: ignore[arg-type] # of the test
-    return refusal(build, "amd64") or ""
+    return refusal(build, "amd64", kaniko) or ""
 
 
 @pytest.mark.parametrize("line", REFUSED)
@@ -51,6 +79,25 @@ def test_what_would_be_left_out_silently_is_refused_with_its_line_and_a_way_out(
 @pytest.mark.parametrize("line", FINE)
 def test_what_kaniko_does_is_built(line: str) -> None:
     assert why(f"FROM scratch AS a\nFROM busybox\n{line}\n") == ""
+
+
+@pytest.mark.parametrize("line", UNKNOWN_TO)
+def test_what_a_release_leaves_out_is_refused_with_it(line: str) -> None:
+    kaniko, said = UNKNOWN_TO[line]
+    assert why(f"FROM scratch AS a\n{line}\n", kaniko=kaniko).startswith(f"line 2: {said}")
+    assert why(f"FROM scratch AS a\n{line}\n") == ""
+
+
+@pytest.mark.parametrize("line", KNOWN_TO)
+def test_what_a_release_does_is_built_with_it(line: str) -> None:
+    assert why(f"FROM scratch AS a\nFROM scratch\n{line}\n", kaniko=KNOWN_TO[line]) == ""
+
+
+def test_a_frontend_of_somebody_else_is_refused() -> None:
+    assert why("# syntax=example.com/front:1\nFROM scratch\nCOPY x /x\n").startswith(
+        "the Dockerfile is to be read by the frontend example.com/front:1, which a confined builder cannot do"
+    )
+    assert why("# syntax=docker/dockerfile:1\nFROM scratch\nCOPY x /x\n") == ""
 
 
 def test_stages_that_the_target_does_not_reach_do_not_matter() -> None:
@@ -72,8 +119,13 @@ def test_the_platform_of_a_stage_is_that_of_its_own_from() -> None:
     text = "ARG P=linux/arm64\nFROM --platform=$P busybox\nRUN true\n"
     assert "linux/arm64" in why(text)
     assert why(text, arguments=(NamedValue(name="P", value="linux/amd64"),)) == ""
+
+
+def test_a_base_for_another_platform_than_the_image_s_is_refused() -> None:
     across = "FROM --platform=$BUILDPLATFORM busybox AS tools\nRUN true\nFROM busybox\nCOPY --from=tools /x /x\n"
-    assert why(across, ARM) == ""
+    assert why(across, ARM).startswith("line 1: FROM asks for linux/amd64 in a build for linux/arm64, which")
+    assert why(across) == "", "what it would take is what was asked for"
+    assert why("FROM --platform=linux/arm64 scratch\nCOPY x /x\n") == "", "there is nothing to take"
 
 
 def test_windows_is_refused() -> None:
