@@ -251,6 +251,11 @@ class LayersUse(Message):
     replaced: str = Field(default="", pattern="^(sha256:[0-9a-f]{64})?$")
 
 
+Repository = Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$")]
+"""The name of a repository. It stands in the scope of a token, where a blank or a colon would ask for another one."""
+_MOST_REPOSITORIES: Final = 500
+
+
 class LoginRequest(Message):
     """Ask for a token for the run's own registry.
 
@@ -258,8 +263,8 @@ class LoginRequest(Message):
     belongs to this builder: asking right before the push is the fence against a builder that was given up.
     """
 
-    pull: tuple[str, ...] = ()
-    push: tuple[str, ...] = ()
+    pull: tuple[Repository, ...] = Field(default=(), max_length=_MOST_REPOSITORIES)
+    push: tuple[Repository, ...] = Field(default=(), max_length=_MOST_REPOSITORIES)
     layers: LayersUse | None = None
 
 

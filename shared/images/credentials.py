@@ -137,8 +137,11 @@ def exchange_form(challenge: Challenge, token: str) -> dict[str, str]:
     }
 
 
-def read_token(body: bytes, *names: str) -> Token | None:
-    """Return the token that an answer holds under the first of `names` that it has; None for any other answer."""
+def read_token(body: bytes, *names: str, default: int = _DEFAULT_LIFETIME) -> Token | None:
+    """Return the token that an answer holds under the first of `names` that it has; None for any other answer.
+
+    `default` is how many seconds it holds where the answer does not tell.
+    """
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -148,5 +151,5 @@ def read_token(body: bytes, *names: str) -> Token | None:
     value = next((answer[name] for name in names if isinstance(answer.get(name), str) and answer[name]), None)
     lifetime = answer.get("expires_in")
     if not isinstance(lifetime, int | float) or not 0 < lifetime <= _MAX_LIFETIME:
-        lifetime = _DEFAULT_LIFETIME
+        lifetime = default
     return Token(value, int(lifetime)) if value else None

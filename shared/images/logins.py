@@ -8,21 +8,23 @@ registry's own challenge tells.
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from shared.access.callers import trust
-from shared.errors import Forbidden, Unavailable
+from shared.errors import Forbidden, InvalidRequest, Unavailable
 from shared.grant import RegistryLogin
 from shared.identity import app_identity
+from shared.images.credentials import Token, read_token
 from shared.settings import RegistrySettings, Settings
 
 _REFRESH_AGAIN = timedelta(minutes=20)
 _SCOPE_PULL, _SCOPE_PUSH, _SCOPE_DELETE = "pull", "pull,push", "pull,delete"
+_LIFE = 300
+"""Seconds that a token holds where the token service does not tell."""
+_SCOPE = re.compile(r"repository:[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:pull(?:,push|,delete)?")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-_DEFAULT_LIFE = timedelta(minutes=5)
 
 
 class LoginIssuer:
@@ -39,13 +41,17 @@ class LoginIssuer:
     def __call__(self, registry: RegistrySettings, pull: tuple[str, ...], push: tuple[str, ...]) -> RegistryLogin:
         """Answer a token for pulling and pushing the named repositories of a registry, and nothing else.
 
-        Raises Forbidden when the registry refuses the app, Unavailable when it does not answer.
+        Raises Forbidden when the registry refuses the app, Unavailable when it does not answer, and InvalidRequest for
+        what is no repository's name: a blank or a colon in it would ask for more than it says.
         """
         scopes = [f"repository:{name}:{_SCOPE_PUSH}" for name in push]
         scopes += [f"repository:{name}:{_SCOPE_PULL}" for name in pull if name not in push]
         return self._issued(registry, scopes)
 
     def _issued(self, registry: RegistrySettings, scopes: list[str]) -> RegistryLogin:
+        refused = next((scope for scope in scopes if not _SCOPE.fullmatch(scope)), None)
+        if refused is not None:
+            raise InvalidRequest(f"'{refused.split(':')[1][:100]}' is not the name of a repository.")
         realm, service = self._realm(registry)
         form = {
             "grant_type": "refresh_token",
@@ -53,11 +59,9 @@ class LoginIssuer:
             "refresh_token": self._refresh_token(registry, realm, service),
             "scope": " ".join(scopes),
         }
-        answer = self._post(registry, realm, form)
-        life = timedelta(seconds=int(answer["expires_in"])) if "expires_in" in answer else _DEFAULT_LIFE
-        return RegistryLogin(
-            registry=registry.login_server, token=str(answer["access_token"]), expires=datetime.now(UTC) + life
-        )
+        token = self._post(registry, realm, form, "access_token")
+        life = timedelta(seconds=token.lifetime)
+        return RegistryLogin(registry=registry.login_server, token=token.value, expires=datetime.now(UTC) + life)
 
     def deleting(self, registry: RegistrySettings, repository: str) -> RegistryLogin:
         """Answer a token for reading and deleting in one repository of a registry; raises as a call does."""
@@ -74,8 +78,11 @@ class LoginIssuer:
                 f"The registry {registry.login_server} does not answer ({type(error).__name__})."
             ) from None
         told = dict(_CHALLENGE.findall(answer.headers.get("www-authenticate", "")))
-        if urlsplit(told.get("realm", "")).scheme != "https":
-            raise Unavailable(f"The registry {registry.login_server} names no token service.")
+        realm = urlsplit(told.get("realm", ""))
+        # The app's own Entra token goes there: to nobody but the registry, or who gave it.
+        hosts = {urlsplit(url).hostname for url in (f"https://{registry.login_server}", self._settings.authority)}
+        if realm.scheme != "https" or realm.hostname not in hosts:
+            raise Unavailable(f"The registry {registry.login_server} names no token service on its own host.")
         self._realms[registry.login_server] = (told["realm"], told.get("service", registry.login_server))
         return self._realms[registry.login_server]
 
@@ -91,11 +98,11 @@ class LoginIssuer:
                 "tenant": self._settings.tenant_id,
                 "access_token": access,
             }
-            token = str(self._post(registry, realm.removesuffix("/token") + "/exchange", form)["refresh_token"])
+            token = self._post(registry, realm.removesuffix("/token") + "/exchange", form, "refresh_token").value
             self._refresh[registry.login_server] = (datetime.now(UTC) + _REFRESH_AGAIN, token)
             return token
 
-    def _post(self, registry: RegistrySettings, url: str, form: dict[str, Any]) -> dict[str, Any]:
+    def _post(self, registry: RegistrySettings, url: str, form: dict[str, str], name: str) -> Token:
         try:
             answer = self._client.post(url, data=form)
         except httpx.HTTPError as error:
@@ -106,5 +113,7 @@ class LoginIssuer:
             raise Forbidden(f"The registry {registry.login_server} refuses the app's identity; it needs AcrPush there.")
         if not answer.is_success:
             raise Unavailable(f"The token service of {registry.login_server} answered {answer.status_code}.")
-        told: dict[str, Any] = answer.json()
-        return told
+        token = read_token(answer.content, name, default=_LIFE)
+        if token is None:
+            raise Unavailable(f"The token service of {registry.login_server} answers what cannot be read.")
+        return token
