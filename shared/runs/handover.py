@@ -9,13 +9,13 @@ for each. The state moves first: what is left undone then is found by the reconc
 import logging
 
 from shared.errors import SlipwayError
-from shared.grant import Outcome, Report
+from shared.grant import Report
 from shared.runs.context import Workshop
 from shared.runs.dispatch import start
 from shared.runs.finish import Ending, finish
 from shared.runs.kinds import may_hand_over
 from shared.runs.model import Run, Status
-from shared.tasks.dependencies import base_images
+from shared.runs.told import ending, fits
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,16 +24,15 @@ def conclude(shop: Workshop, run: Run, told: Report) -> Run:
     """Do what the report of a run's present builder says. A report of an older epoch changes nothing."""
     if told.needs_full and may_hand_over(shop.settings, run):
         return _hand_over(shop, run, told.epoch, needs_full=True, steps=())
-    if told.steps and not run.steps:
+    if told.steps and not run.steps and fits(told.steps):
         return _hand_over(shop, run, told.epoch, steps=told.steps)
-    return finish(shop, run.registry, run.id, ending(told), epoch=told.epoch)
+    return finish(shop, run.registry, run.id, _ending(shop, run, told), epoch=told.epoch)
 
 
-def ending(told: Report) -> Ending:
-    """Answer the end that a report tells of."""
-    images = base_images(told.dependencies)
-    status, tells = Status(told.outcome.value), told.tells_contents and told.outcome is Outcome.SUCCEEDED
-    return Ending(status, told.error, told.images, images, told.platforms, tells)
+def _ending(shop: Workshop, run: Run, told: Report) -> Ending:
+    if told.steps and not run.steps:
+        return Ending(Status.FAILED, "failed during run, err: the task has more steps than a container group can hold")
+    return ending(run, shop.registry(run.registry).login_server, told)
 
 
 def _hand_over(shop: Workshop, run: Run, epoch: int, **needs: object) -> Run:

@@ -95,11 +95,9 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
     if now - datetime.fromtimestamp(active.lease, UTC) < LEASE:
         return
     state = shop.pool.state(run.registry, run.group or "", active.lease)
-    told = read_result(shop, run)
-    if told is not None:
-        conclude(shop, run, told)
-        return
     overdue = now > (run.started or run.created) + timedelta(seconds=run.timeout_seconds) + _DEADLINE_GRACE
+    if _conclude(shop, run, must_end=overdue):
+        return
     if overdue:
         error = "failed during run, err: context deadline exceeded"
         finish(shop, run.registry, run.id, Ending(Status.TIMEOUT, error), epoch=run.epoch)
@@ -107,3 +105,18 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
         error = "the builder was lost before it could report; nothing more is known"
         finish(shop, run.registry, run.id, Ending(Status.ERROR, error), epoch=run.epoch)
         shop.pool.release_after(run.registry, run.group or "", run.id)
+
+
+def _conclude(shop: Workshop, run: Run, *, must_end: bool) -> bool:
+    """Do what the builder's result says, if there is one; one that cannot be kept does not hold up a run for ever."""
+    told = read_result(shop, run)
+    if told is None:
+        return False
+    try:
+        conclude(shop, run, told)
+    except SlipwayError:
+        if not must_end:
+            raise
+        _LOG.exception("run %s: its result cannot be kept", run.id)
+        return False
+    return True

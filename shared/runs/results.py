@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from shared.errors import NotFound
+from shared.errors import NotFound, TooLarge
 from shared.grant import Report
 from shared.runs.context import Workshop
 from shared.runs.model import Run
@@ -12,6 +12,8 @@ from shared.storage import Permission
 
 CONTAINER = "results"
 _MARGIN = timedelta(hours=1)
+_LARGEST = 4 * 1024**2
+"""Bytes of a result: as much as a report has that is sent. Its writer has a SAS, which bounds nothing."""
 
 
 def _name(run: Run) -> str:
@@ -27,8 +29,8 @@ def result_url(shop: Workshop, run: Run) -> str:
 def read_result(shop: Workshop, run: Run) -> Report | None:
     """Answer what the builder of the present epoch wrote; None when there is nothing that holds."""
     try:
-        told = Report.model_validate_json(shop.storage.blobs.read(CONTAINER, _name(run)))
-    except (NotFound, ValidationError):
+        told = Report.model_validate_json(shop.storage.blobs.read_whole(CONTAINER, _name(run), _LARGEST))
+    except (NotFound, TooLarge, ValidationError):
         return None
     return told if (told.run_id, told.epoch) == (run.id, run.epoch) else None
 

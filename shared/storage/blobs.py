@@ -15,6 +15,7 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
+from shared.errors import TooLarge
 from shared.storage._faults import create_once, storage_faults
 
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -86,6 +87,13 @@ class Blobs:
         part = {"offset": offset, "length": length} if offset or length is not None else {}
         with storage_faults(f"Blob {name}"):
             return bytes(self._blob(container, name).download_blob(**part).readall())
+
+    def read_whole(self, container: str, name: str, most: int) -> bytes:
+        """Read a blob that somebody else has written. Raises NotFound, and TooLarge over `most` bytes."""
+        size = self.state(container, name).size
+        if size > most:
+            raise TooLarge(f"Blob {name} has more than {most} bytes.")
+        return self.read(container, name, length=size) if size else b""
 
     def delete(self, container: str, name: str) -> None:
         """Delete a blob; one that is gone already is fine."""
