@@ -176,6 +176,10 @@ class Settings(BaseModel):
     """Resource id of the subnet that container groups are put into, delegated to them; None for none."""
     builder_spot: bool = Field(default=False, alias="SLIPWAY_BUILDER_SPOT")
     """Whether groups have Spot priority: cheaper, and taken away at any time."""
+    spot_losses: int = Field(default=2, alias="SLIPWAY_SPOT_LOSSES", ge=1, le=10)
+    """Spot groups that a run may lose before it began, after which it gets a regular one."""
+    repeats_tasks: bool = Field(default=False, alias="SLIPWAY_REPEAT_EVICTED_TASKS")
+    """Whether a run with steps is executed once more, too, when its Spot group was taken away before it pushed."""
     groups_per_5_minutes: int = Field(default=100, alias="SLIPWAY_GROUPS_PER_5_MINUTES", ge=1, le=2000)
     """Container groups that may be created in any five minutes; Azure allows a subscription 100 unless told."""
     groups_per_hour: int = Field(default=300, alias="SLIPWAY_GROUPS_PER_HOUR", ge=1, le=2000)

@@ -1,6 +1,7 @@
 """The HTTP face: the paths, headers and errors of Azure Container Instances, as a raw ASGI application.
 
-Beside Azure's own there is one path, `PUT /devstack/limits`, that puts limits in force (see `config.Limits`).
+Beside Azure's own there are two paths: `PUT /devstack/limits` puts limits in force (see `config.Limits`), and
+`POST /devstack/evictions` takes a Spot group away (see `config.Eviction`).
 """
 
 import base64
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import ValidationError
 
-from devstack.container_groups.config import Limits
+from devstack.container_groups.config import Eviction, Limits
 from devstack.container_groups.errors import ArmError, BadRequest, NotFound, Throttled
 from devstack.container_groups.groups import ContainerGroups, Group
 from devstack.container_groups.tokens import TokenCheck
@@ -107,6 +108,8 @@ class App:
     async def _route(self, request: Request) -> Response:
         if request.path == "/devstack/limits":
             return self._limits(request)
+        if request.path == "/devstack/evictions" and request.method == "POST":
+            return await self._evict(request)
         if "api-version" not in request.query:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             raise BadRequest(message, code="MissingApiVersionParameter")
@@ -125,6 +128,14 @@ class App:
             except ValidationError as error:
                 raise BadRequest(f"The limits are invalid: {error.errors()[0]['msg']}.") from None
         return Response(200, self.groups.quota.limits.model_dump())
+
+    async def _evict(self, request: Request) -> Response:
+        try:
+            wish = Eviction.model_validate_json(request.body)
+        except ValidationError as error:
+            raise BadRequest(f"The eviction is invalid: {error.errors()[0]['msg']}.") from None
+        await self.groups.evict(wish.group, restarts=wish.restarts)
+        return Response(204)
 
     async def _group(self, request: Request, found: re.Match[str]) -> Response:
         identifier = _identifier(found)

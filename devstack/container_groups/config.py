@@ -1,6 +1,7 @@
 """The service's configuration: one JSON file, checked whole before anything starts."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator
 
@@ -51,13 +52,16 @@ class ForwardRule(_Settings):
     target_port: int = Field(gt=0, le=65535)
 
 
+type FailCause = Literal["image", "capacity", "quota"]
+
+
 class Limits(_Settings):
     """What the subscription may do; None is no limit. Changed at run time by `PUT /devstack/limits`.
 
     Azure's own are 100 groups, 100 cores, 100 creations in 5 minutes and 300 in an hour.
-    `fail_starts` makes that many next groups fail to start, `start_delay_seconds` imitates a slow pull, and the
-    regions of `full_regions` have no room. With a `time_scale` of 60 an hour of Azure passes in a minute here; all
-    seconds, those of `Retry-After` too, are Azure's.
+    `fail_starts` makes that many next groups, which are accepted, fail to start for `fail_cause`; `start_delay_seconds`
+    imitates a slow pull, and the regions of `full_regions` have no room. With a `time_scale` of 60 an hour of Azure
+    passes in a minute here; all seconds, those of `Retry-After` too, are Azure's.
     """
 
     groups: int | None = Field(default=None, ge=0)
@@ -65,9 +69,17 @@ class Limits(_Settings):
     creates_per_5_minutes: int | None = Field(default=None, ge=0)
     creates_per_hour: int | None = Field(default=None, ge=0)
     fail_starts: int = Field(default=0, ge=0)
+    fail_cause: FailCause = "image"
     start_delay_seconds: PositiveFloat | None = None
     full_regions: tuple[str, ...] = ()
     time_scale: PositiveFloat = 1.0
+
+
+class Eviction(_Settings):
+    """Which Spot group is taken away, and whether it is started again at once."""
+
+    group: str
+    restarts: bool = False
 
 
 class Config(_Settings):

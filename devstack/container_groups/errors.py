@@ -5,6 +5,7 @@
     ├── Unauthenticated    401  no token, or one that does not hold
     ├── NotFound           404  no such container group, container, operation or address
     ├── QuotaReached       409  more groups or cores than the limit in force
+    ├── NotEvictable       409  the group has no Spot priority
     ├── NoRoom             409  the region has none for now
     ├── Throttled          429  more creations than the limit in force; `retry_after` in seconds
     └── Unavailable        503  the issuer of the callers' tokens does not answer
@@ -52,6 +53,13 @@ class QuotaReached(ArmError):
 
     status = 409
     code = "ContainerGroupQuotaReached"
+
+
+class NotEvictable(ArmError):
+    """Azure takes nobody's regular group away."""
+
+    status = 409
+    code = "NotSpot"
 
 
 class NoRoom(ArmError):

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from devstack.container_groups import bundle
-from devstack.container_groups.config import RESOLVER, Image
-from devstack.container_groups.errors import BadRequest, NotFound
+from devstack.container_groups.config import RESOLVER, FailCause, Image
+from devstack.container_groups.errors import BadRequest, NotEvictable, NotFound
 from devstack.container_groups.orders import Exit, Order
-from devstack.container_groups.quota import Quota
+from devstack.container_groups.quota import Quota, no_room, over_quota
 from devstack.container_groups.schema import check_container_group
 from devstack.container_groups.shims import ShimProcess, Shims, find_shim
 from devstack.container_groups.spec import (
@@ -165,7 +165,7 @@ class ContainerGroups:
                 return
             await self._end(identifier)
             self.state.discard_container(files)
-            record = replace(record, stopped=False)
+            record = replace(record, stopped=False, evicted=False)
             self._save(record)
             self._watch(files, record)
         self._later_empty_trash()
@@ -174,6 +174,18 @@ class ContainerGroups:
         """Stop, then start."""
         await self.stop(identifier)
         await self.start(identifier)
+
+    async def evict(self, name: str, *, restarts: bool) -> None:
+        """Take a Spot group away, as Azure does when it wants its room back; it may start it again elsewhere."""
+        identifier = next((key for key in self._records if key.rpartition("/")[2] == name.lower()), "")
+        async with self._locked(identifier):
+            record = self._record(identifier)
+            if str(record.body["properties"].get("priority")).lower() != "spot":
+                raise NotEvictable(f"The container group '{name}' is no Spot group.")
+            self._save(replace(record, evicted=True))
+            await self._end(identifier)
+        if restarts:
+            await self.start(identifier)
 
     def _adopt(self, files: GroupFiles, record: Record) -> None:
         self._records[record.id.lower()] = record
@@ -203,9 +215,9 @@ class ContainerGroups:
         if self.quota.limits.start_delay_seconds:
             await asyncio.sleep(self.quota.limits.start_delay_seconds / self.quota.limits.time_scale)
         missing = [image for image in record.images.values() if image not in self.images]
-        if missing or self.quota.take_failure():
+        if cause := "image" if missing else self.quota.take_failure():
             image = missing[0] if missing else record.images[record.container]
-            self._save_failure(files, f"Failed to pull image '{image}'.")
+            self._save_failure(files, *_failure(cause, image, record))
             return None
         lease = self.shims.take()
         files.save_shim(lease.process.identity)
@@ -241,8 +253,8 @@ class ContainerGroups:
         time = started.time if started else None
         files.save_exit(Exit(exit_code=_KILLED, reason="Error", finished=_now(), started=time))
 
-    def _save_failure(self, files: GroupFiles, message: str) -> None:
-        files.save_exit(Exit(exit_code=_KILLED, reason="FailedToStart", finished=_now(), message=message))
+    def _save_failure(self, files: GroupFiles, message: str, event: str = "") -> None:
+        files.save_exit(Exit(exit_code=_KILLED, reason="FailedToStart", finished=_now(), message=message, event=event))
 
     def _save(self, record: Record) -> None:
         self.state.files(record.id).save_record(record)
@@ -307,6 +319,18 @@ class ContainerGroups:
         chore = asyncio.create_task(asyncio.to_thread(self.state.empty_trash))
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
+
+
+def _failure(cause: FailCause, image: str, record: Record) -> tuple[str, str]:
+    """Answer what Azure says of a group that it accepted and cannot start: the sentence, and the group's event."""
+    match cause:
+        case "image":
+            return f"Failed to pull image '{image}'.", ""
+        case "capacity":
+            return no_room(record.location), "InsufficientCapacity."
+        case "quota":
+            cores = record.cpu
+            return over_quota("StandardCores", record.location, cores, cores, cores), "ContainerGroupQuotaReached"
 
 
 def _key(files: GroupFiles, record: Record, container: str) -> str:

@@ -95,13 +95,17 @@ class Started(Document):
 
 @dataclass(frozen=True)
 class Exit(Document):
-    """How the container ended. `reason` is the `detailStatus` of the wire; times as in `Started`."""
+    """How the container ended. `reason` is the `detailStatus` of the wire; times as in `Started`.
+
+    `event` names what happened to the whole group, where it was that.
+    """
 
     exit_code: int
     reason: str
     finished: str
     started: str | None = None
     message: str = ""
+    event: str = ""
 
 
 def write_private(path: Path, text: str) -> None:

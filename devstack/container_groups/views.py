@@ -27,6 +27,7 @@ class Record(Document):
     fingerprint: str
     created: str
     stopped: bool = False
+    evicted: bool = False
 
     @property
     def name(self) -> str:
@@ -68,7 +69,7 @@ def group_view(record: Record, status: Status, *, instance_view: bool) -> dict[s
     if instance_view:
         for kind in ("initContainers", "containers"):
             properties[kind] = [_with_view(container, status) for container in properties[kind]]
-        properties["instanceView"] = {"events": [], "state": group_state(record, status)}
+        properties["instanceView"] = {"events": _group_events(record, status), "state": group_state(record, status)}
     top = {name: record.body[name] for name in ("tags", "zones") if record.body.get(name) is not None}
     kind = "Microsoft.ContainerInstance/containerGroups"
     return {
@@ -128,12 +129,22 @@ def _container_state(status: Status) -> dict[str, Any]:
     return state
 
 
+def _group_events(record: Record, status: Status) -> list[dict[str, Any]]:
+    """Return what happened to the group as a whole. Azure does not publish what it calls an eviction."""
+    ended = status.exit
+    if ended is not None and ended.event:
+        return [_event(ended.event, ended.message, ended.finished, "Warning")]
+    if ended is not None and record.evicted:
+        return [_event("Preempted", "The container group was evicted.", ended.finished, "Warning")]
+    return []
+
+
 def _events(status: Status) -> list[dict[str, Any]]:
     events = []
     started = status.started.time if status.started else status.exit.started if status.exit else None
     if started is not None:
         events.append(_event("Started", "Started container", started, "Normal"))
-    if status.exit is not None and status.exit.message:
+    if status.exit is not None and status.exit.message and not status.exit.event:
         events.append(_event("Failed", status.exit.message, status.exit.finished, "Warning"))
     return events
 

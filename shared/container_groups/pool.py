@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 
 from shared.access.builder_tokens import Bearer, BuilderTokens, TokenUse
 from shared.clock import Clock
+from shared.container_groups.loss import Loss, evicted
 from shared.container_groups.ration import Ration, RationedGroups, Rest
 from shared.container_groups.service import Groups, GroupState
 from shared.container_groups.spec import GroupRequest
@@ -71,6 +72,8 @@ class Group:
     """The platforms whose runs it takes; empty for all of Linux."""
     reuse: Reuse | None = None
     """After which runs a machine's builder may go on, as its operator says."""
+    is_spot: bool = False
+    """Whether Azure may take it away at any time."""
 
     @property
     def is_waiting(self) -> bool:
@@ -125,13 +128,15 @@ class Wanted:
     seats: int = 0
     steps: tuple[StepContainer, ...] = ()
     """The containers that it has beside the builder's."""
+    is_spot: bool = False
+    """Whether Azure may take it away at any time."""
     logins: tuple[RegistryLogin, ...] = field(default=(), repr=False)
     """Those that pull their images."""
 
     @property
     def columns(self) -> Mapping[str, Scalar]:
         """What the group's row keeps of it."""
-        return {"pool": self.agent_pool, "kind": self.kind.value}
+        return {"pool": self.agent_pool, "kind": self.kind.value, "spot": self.is_spot}
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,22 @@ class GroupPool:
             return GroupState.ABSENT
         return GroupState.ENDED if self.is_silent(group, max(group.seen, heard)) else GroupState.RUNNING
 
+    def loss(self, registry: str, name: str) -> Loss | None:
+        """Ask why a group fell that Azure had accepted; None when Azure is not to blame.
+
+        A Spot group that is gone was taken away: nobody of ours deletes a group before its run is another one's.
+        """
+        if _is_machine(registry, name):
+            return None
+        group, told = self.find(registry, name), self._groups.loss(name)
+        if told is None and group is not None and group.is_spot and self._groups.state(name) is GroupState.ABSENT:
+            return evicted("")
+        return told
+
+    def leave_alone(self, region: str, pause: timedelta, reason: str) -> None:
+        """Ask for no group in a region for a while."""
+        self._groups.leave_alone(region, pause, reason)
+
     def look(self, registry: str) -> None:
         """Note that the app is there to hear machines; called by whoever looks after them, a few times a minute."""
         now, row = self._clock().timestamp(), self._table.find(registry, _LOOK)
@@ -370,7 +391,16 @@ class GroupPool:
         first, *others = wanted.regions
         try:
             self._groups.start(
-                GroupRequest(name, first, token, tuple(others), wanted.kind, wanted.steps, wanted.logins)
+                GroupRequest(
+                    name=name,
+                    location=first,
+                    token=token,
+                    others=tuple(others),
+                    kind=wanted.kind,
+                    steps=wanted.steps,
+                    is_spot=wanted.is_spot,
+                    logins=wanted.logins,
+                )
             )
         except (Conflict, Throttled):
             self._forget(registry.name.lower(), name)
@@ -401,4 +431,5 @@ def _group(row: Row) -> Group:
         mark=str(values.get("mark", "")),
         platforms=tuple(filter(None, str(values.get("platforms", "")).split(","))),
         reuse=Reuse(str(values["reuse"])) if "reuse" in values else None,
+        is_spot=bool(values.get("spot", False)),
     )

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Final
 
 from shared.clock import Clock
+from shared.container_groups.loss import Loss
 from shared.container_groups.service import NO_ROOM, Groups, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import Conflict, NotFound, PreconditionFailed, Throttled, Unavailable
@@ -121,6 +122,14 @@ class RationedGroups:
     def state(self, name: str) -> GroupState:
         """Ask what became of a group."""
         return self._groups.state(name)
+
+    def loss(self, name: str) -> Loss | None:
+        """Ask why a group fell."""
+        return self._groups.loss(name)
+
+    def leave_alone(self, region: str, pause: timedelta, reason: str) -> None:
+        """Ask for no group in a region for a while: it let one fall that it had accepted."""
+        self._begin_rest(region, Throttled(reason, retry_after=round(pause.total_seconds())))
 
     def delete(self, name: str) -> None:
         """Ask for a group's removal."""

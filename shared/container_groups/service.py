@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
+from shared.container_groups.loss import End, Happening, Loss, Remains, loss_of
 from shared.container_groups.spec import GroupRequest, group_spec
 from shared.errors import Conflict, Throttled, Unavailable
 from shared.identity import app_identity
@@ -21,8 +22,12 @@ NO_ROOM = "NoRoom"
 """Code of a Throttled that concerns one region alone: another one may have room."""
 _TOO_MANY_REQUESTS = 429
 _REGION_IS_FULL = re.compile(r"ServiceUnavailable|ResourceRequests?NotAvailable|\w*Quota(Reached|Exceeded)")
-_EXISTS = frozenset({"InvalidContainerGroupUpdate", "InvalidResourceLocation"})
-"""What Azure says of a group that is there already, asked for with other properties or elsewhere."""
+_TRANSITIONING = "ContainerGroupTransitioning"
+_EXISTS = frozenset({"InvalidContainerGroupUpdate", "InvalidResourceLocation", _TRANSITIONING})
+"""What Azure says of a group that is there already, asked for with other properties or elsewhere, or on its way."""
+_PASSING = frozenset({_TRANSITIONING, "RegistryErrorResponse"})
+"""Answers of 409 that ask for another try."""
+_ENDED = "Terminated"
 _PAUSE = 10
 _FULL_PAUSE = 60
 """Seconds that are waited when Azure does not tell how long."""
@@ -49,6 +54,9 @@ class Groups(Protocol):
 
     def state(self, name: str) -> GroupState:
         """Ask what became of a group. Raises Unavailable or Throttled."""
+
+    def loss(self, name: str) -> Loss | None:
+        """Ask why a group fell; None when Azure names no cause, or does not know the group. Raises as `state`."""
 
     def delete(self, name: str) -> None:
         """Ask for a group's removal; one that is gone already is fine. Raises Unavailable or Throttled."""
@@ -81,13 +89,21 @@ class ContainerGroups:
 
     def state(self, name: str) -> GroupState:
         """Ask what became of a group. Raises Unavailable."""
+        group = self._get(name)
+        return GroupState.ABSENT if group is None else _state(group)
+
+    def loss(self, name: str) -> Loss | None:
+        """Ask why a group fell. Raises Unavailable."""
+        group = self._get(name)
+        return None if group is None else loss_of(_remains(group))
+
+    def _get(self, name: str) -> Any:  # noqa: ANN401 - the SDK's model, or None
         try:
-            group: Any = self._client.container_groups.get(self._resource_group, name)
+            return self._client.container_groups.get(self._resource_group, name)
         except ResourceNotFoundError:
-            return GroupState.ABSENT
+            return None
         except AzureError as error:
             _refuse(error, name)
-        return _state(group)
 
     def delete(self, name: str) -> None:
         """Ask for a group's removal; one that is gone already is fine. Raises Unavailable or Throttled."""
@@ -135,11 +151,28 @@ def _state(group: Any) -> GroupState:  # noqa: ANN401 - the SDK's model
         for container in group.containers or ()
         if container.instance_view and container.instance_view.current_state
     }
-    if (view and view.state in {"Succeeded", "Failed", "Stopped"}) or states == {"Terminated"}:
+    if (view and view.state in {"Succeeded", "Failed", "Stopped"}) or states == {_ENDED}:
         return GroupState.ENDED
     if group.provisioning_state == "Failed":
         return GroupState.ENDED
     return GroupState.RUNNING if states == {"Running"} else GroupState.STARTING
+
+
+def _remains(group: Any) -> Remains:  # noqa: ANN401 - the SDK's model
+    containers = [*(group.init_containers or ()), *(group.containers or ())]
+    views = [view for view in (group.instance_view, *(one.instance_view for one in containers)) if view]
+    happenings = (event for view in reversed(views) for event in view.events or ())
+    states = [one.instance_view.current_state for one in group.containers or () if one.instance_view]
+    return Remains(
+        region=str(group.location),
+        is_spot=str(group.priority or "").lower() == "spot",
+        happenings=tuple(Happening(str(one.name or ""), str(one.message or "")) for one in happenings),
+        ends=tuple(
+            End(state.exit_code, str(state.detail_status or "")) for state in states if state and state.state == _ENDED
+        ),
+        images=tuple(str(one.image) for one in containers),
+        has_begun=any(state is not None and state.start_time is not None for state in states),
+    )
 
 
 def _code(error: AzureError) -> str:
@@ -156,6 +189,8 @@ def _refuse(error: AzureError, name: str, region: str = "") -> NoReturn:
         if _REGION_IS_FULL.fullmatch(code):
             told = f"Azure has no room for more container groups in {region or 'this region'} ({code})."
             raise Throttled(told, retry_after=_retry_after(error, _FULL_PAUSE), code=NO_ROOM) from None
+        if code in _PASSING:
+            raise Throttled(f"Azure asks to be asked again later ({code}).", retry_after=_retry_after(error, _PAUSE))
         if status and status < 500:  # noqa: PLR2004 - the server errors begin there
             raise Conflict(f"Azure refused {name}: {status} {code}.") from None
     raise Unavailable(f"Azure Container Instances does not answer for {name} ({type(error).__name__}).") from None

@@ -34,6 +34,8 @@ class GroupRequest:
     kind: BuilderKind = BuilderKind.FULL
     steps: tuple[StepContainer, ...] = ()
     """Steps that a confined builder runs in containers of the group, one each."""
+    is_spot: bool = False
+    """Whether it is cheaper and may be taken away at any time; not for full ones."""
     logins: tuple[RegistryLogin, ...] = field(default=(), repr=False)
     """Logins by which their images are pulled."""
 
@@ -66,7 +68,7 @@ def group_spec(request: GroupRequest, settings: Settings, ca_bundle: str) -> dic
         | (_shared_with_steps(image) if steps else {})
         | _sku(request.kind)
         | _image_pull(image, settings, request.logins)
-        | _placement(request.kind, settings),
+        | _placement(request, settings),
     } | _identity(settings)
 
 
@@ -125,8 +127,8 @@ def _credential(login: RegistryLogin) -> dict[str, Any]:
     }
 
 
-def _placement(kind: BuilderKind, settings: Settings) -> dict[str, Any]:
-    spot = {"priority": "Spot"} if settings.builder_spot and kind is BuilderKind.CONFINED else {}
+def _placement(request: GroupRequest, settings: Settings) -> dict[str, Any]:
+    spot = {"priority": "Spot"} if request.is_spot and request.kind is BuilderKind.CONFINED else {}
     return spot | ({"subnetIds": [{"id": settings.builder_subnet}]} if settings.builder_subnet else {})
 
 

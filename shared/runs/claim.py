@@ -17,6 +17,7 @@ from shared.arm.requests import (
     FileTaskRunRequest,
     QuickRunRequest,
 )
+from shared.container_groups.loss import evicted
 from shared.container_groups.pool import Group
 from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, SlipwayError
 from shared.grant import (
@@ -39,7 +40,8 @@ from shared.runs.handover import conclude
 from shared.runs.kept_layers import KeptLayers
 from shared.runs.kinds import may_hand_over
 from shared.runs.layer_cache import layer_cache, may_write, readable
-from shared.runs.logs import log_size, writing_url
+from shared.runs.logs import log_size, say, writing_url
+from shared.runs.losses import has_begun, noted_again, obstacle
 from shared.runs.model import Run, Status
 from shared.runs.results import result_url
 from shared.runs.reuse import is_old, may_go_on
@@ -131,6 +133,7 @@ def _claim(shop: Workshop, group: Group) -> Grant | None:
     if found is None:
         _after_run(shop, group)
         return None
+    _check_repetition(shop, group, found)
     request = open_request(shop, found)
     is_build = isinstance(request, DockerBuildRequest)
     goes_on = may_go_on(shop.settings, group, found, shop.clock(), is_build=is_build)
@@ -162,6 +165,28 @@ def _claim(shop: Workshop, group: Group) -> Grant | None:
         finish(shop, run.registry, run.id, Ending(Status.ERROR, f"no login could be had: {error.message}"))
         raise Gone("The run has ended: a login that it needs could not be read.") from None
     return _grant(shop, run, request, logins).model_copy(update={"claims_again": goes_on})
+
+
+def _check_repetition(shop: Workshop, group: Group, run: Run) -> None:
+    """Let a Spot group that was taken away and started again execute its run once more, or end the run.
+
+    Raises Gone for the latter. Any other group claims again only because the answer to its first claim was lost.
+    """
+    if run.status is not Status.RUNNING or not group.is_spot:
+        return
+    if not has_begun(run, shop.store.find_placed(run.registry, run.id)):
+        return
+    loss = evicted("")
+    if why := obstacle(shop, run):
+        finish(shop, run.registry, run.id, Ending(Status.ERROR, f"the builder was lost: {loss.reason} {why}"))
+        raise Gone("The run of this container group has ended.")
+
+    def again(current: Run) -> Run | None:
+        is_same = current.status is Status.RUNNING and current.epoch == run.epoch and not current.may_have_pushed
+        return noted_again(current, loss, shop.clock()) if is_same else None
+
+    if shop.store.change(run.registry, run.id, again):
+        say(shop, run, f"{loss.reason} Nothing had been pushed: the run is executed once more.")
 
 
 def _run_of(shop: Workshop, group: Group) -> Run | None:
@@ -269,9 +294,24 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     foreign = sorted(name for name in set(request.push) if not may_write(shop, run, name))
     if foreign:
         raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
+    if request.push:
+        _note_push(shop, bearer)
     if request.layers and request.layers.repository in {*request.pull, *request.push}:
         KeptLayers(shop.storage.layers).note(run.registry, request.layers, shop.clock().date())
     return shop.issue_login(registry, request.pull, request.push)
+
+
+def _note_push(shop: Workshop, bearer: Bearer) -> None:
+    """Note, before the login goes out, that the run may push from now on. Raises Superseded when it is not its turn."""
+
+    def note(run: Run) -> Run | None:
+        if run.may_have_pushed:
+            return None
+        if run.status is not Status.RUNNING or run.epoch != bearer.epoch:
+            raise Superseded("The run has ended or belongs to another builder.")
+        return run.model_copy(update={"may_have_pushed": True})
+
+    shop.store.change(bearer.registry, bearer.run_id, note)
 
 
 def _known_bases(shop: Workshop, run: Run) -> set[str]:

@@ -14,11 +14,12 @@ from shared.container_groups.pool import Group, Wanted
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.runs.context import Workshop
 from shared.runs.finish import Ending, close, finish
-from shared.runs.kinds import needed_kind, started_kind
+from shared.runs.kinds import is_spot, needed_kind, started_kind
 from shared.runs.line import is_news
 from shared.runs.logs import say
 from shared.runs.model import Run, Status
 from shared.runs.pool_line import share, suits
+from shared.runs.setbacks import wants_regular
 from shared.runs.step_logins import step_logins
 from shared.runs.store import FRONT, Active
 from shared.settings import BuilderKind
@@ -176,6 +177,8 @@ def _group(shop: Workshop, run: Run) -> tuple[str, int]:
     def fits(group: Group) -> bool:
         if run.steps and not run.needs_full:
             return False  # its group has containers that no group has that was made before
+        if group.is_spot and wants_regular(run.setbacks, shop.settings.spot_losses):
+            return False
         return group.can(kind) and suits(group, run.platform, is_untrusted=run.is_untrusted)
 
     warm = shop.pool.assign_idle(run.registry, run.id, run.lane, fits)
@@ -189,6 +192,7 @@ def _group(shop: Workshop, run: Run) -> tuple[str, int]:
     wanted = Wanted(regions, run.lane, started_kind(shop.settings, run.lane, kind), pool.count if pool else 0)
     if run.steps:
         wanted = replace(wanted, kind=BuilderKind.CONFINED, steps=run.steps, logins=step_logins(shop, run))
+    wanted = replace(wanted, is_spot=is_spot(shop.settings, wanted.kind, run.setbacks))
     return shop.pool.start_for(registry, run.id, attempt, wanted), attempt
 
 

@@ -1,6 +1,9 @@
 """Which kind of builder a run gets: the cheapest that is allowed, a full one once it is known to need that. Pure."""
 
+from collections.abc import Sequence
+
 from shared.runs.model import Run
+from shared.runs.setbacks import Setback, wants_regular
 from shared.settings import BuilderKind, Settings
 
 
@@ -14,6 +17,11 @@ def started_kind(settings: Settings, lane: str, needed: BuilderKind = BuilderKin
     if lane or needed is BuilderKind.FULL:
         needed = BuilderKind.FULL
     return needed if needed in settings.kinds else settings.kinds[0]
+
+
+def is_spot(settings: Settings, kind: BuilderKind, setbacks: Sequence[Setback] = ()) -> bool:
+    """Whether a group that is started is a Spot one: where the settings say so, until a run has lost too many."""
+    return settings.builder_spot and kind is BuilderKind.CONFINED and not wants_regular(setbacks, settings.spot_losses)
 
 
 def may_hand_over(settings: Settings, run: Run) -> bool:

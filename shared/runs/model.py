@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.arm.wire import BaseImage
 from shared.grant import Image, Outcome, Platform, StepContainer
 from shared.runs.causes import MANUAL, Cause
+from shared.runs.setbacks import Setback
 
 
 class Status(StrEnum):
@@ -89,6 +90,12 @@ class Run(BaseModel):
     group: str | None = None
     attempt: int = 0
     """Builders that were asked for so far."""
+    let_down: int = 0
+    """How many of them were lost by no fault of the run."""
+    setbacks: tuple[Setback, ...] = ()
+    """The latest of those."""
+    may_have_pushed: bool = False
+    """Whether a builder has had a login by which it could push."""
     epoch: int = 0
     """Claims so far; what a builder sends with an older epoch is refused."""
     needs_full: bool = False

@@ -8,12 +8,14 @@ import logging
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from shared.container_groups.loss import LossKind
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
 from shared.runs.dispatch import MAX_ATTEMPTS, dispatch, start
 from shared.runs.finish import Ending, close, finish
 from shared.runs.handover import conclude
+from shared.runs.losses import is_own_fault, repeat, wait_again
 from shared.runs.model import Run, Status
 from shared.runs.results import read_result
 from shared.runs.store import Active
@@ -70,9 +72,13 @@ def _settle_started(shop: Workshop, run: Run, active: Active) -> None:
     state = shop.pool.state(run.registry, run.group or "")
     if state in {GroupState.STARTING, GroupState.RUNNING} and waited < START_PATIENCE:
         return
+    loss = shop.pool.loss(run.registry, run.group or "")
+    if loss is not None and not is_own_fault(run, loss):
+        wait_again(shop, run, active, loss)
+        return
     _LOG.warning("run %s: its builder %s never came up (%s)", run.id, run.group, state)
-    if run.attempt >= MAX_ATTEMPTS:
-        error = f"no builder came up in {MAX_ATTEMPTS} attempts"
+    if run.attempt - run.let_down >= MAX_ATTEMPTS:
+        error = f"no builder came up in {MAX_ATTEMPTS} attempts" + (f": {loss.reason}" if loss else "")
         finish(shop, run.registry, run.id, Ending(Status.ERROR, error))
         return
 
@@ -102,6 +108,10 @@ def _settle_running(shop: Workshop, run: Run, active: Active) -> None:
         error = "failed during run, err: context deadline exceeded"
         finish(shop, run.registry, run.id, Ending(Status.TIMEOUT, error), epoch=run.epoch)
     elif state in {GroupState.ENDED, GroupState.ABSENT}:
+        loss = shop.pool.loss(run.registry, run.group or "")
+        if loss is not None and loss.kind is LossKind.EVICTED:
+            repeat(shop, run, active, loss)
+            return
         error = "the builder was lost before it could report; nothing more is known"
         finish(shop, run.registry, run.id, Ending(Status.ERROR, error), epoch=run.epoch)
         shop.pool.release_after(run.registry, run.group or "", run.id)

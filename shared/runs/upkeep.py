@@ -10,7 +10,7 @@ from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
 from shared.runs.finish import lingers
-from shared.runs.kinds import started_kind
+from shared.runs.kinds import is_spot, started_kind
 from shared.runs.logs import delete_log
 from shared.runs.model import Run
 from shared.runs.results import delete_results
@@ -35,13 +35,16 @@ def keep_warm(shop: Workshop, registry: RegistrySettings) -> None:
     key, regions, missing = registry.name.lower(), shop.settings.regions(registry), list[Wanted]()
     groups = list(shop.pool.groups(key))
     waiting = shop.settings.warm_builders if registry.warm_builders is None else registry.warm_builders
-    missing += [Wanted(regions, "", started_kind(shop.settings, ""))] * (waiting - _kept(shop, groups, waiting))
+    kind = started_kind(shop.settings, "")
+    usual = Wanted(regions, "", kind, is_spot=is_spot(shop.settings, kind))
+    missing += [usual] * (waiting - _kept(shop, groups, waiting))
     pools = {pool.key: pool for pool in shop.agent_pools.all(key)}
     if any(group.machine for group in groups):
         shop.pool.look(key)
     for pool in pools.values():
         own = [group for group in groups if group.agent_pool == pool.key]
-        wanted = Wanted(regions, pool.key, started_kind(shop.settings, pool.key), pool.count)
+        kind = started_kind(shop.settings, pool.key)
+        wanted = Wanted(regions, pool.key, kind, pool.count, is_spot=is_spot(shop.settings, kind))
         missing += [wanted] * (_minimum(shop, pool) - _kept_in_pool(shop, pool, own))
     for group in groups:
         if group.agent_pool and group.agent_pool not in pools and group.is_waiting:

@@ -8,6 +8,7 @@ from shared.runs.context import Workshop
 from shared.runs.cost import cost
 from shared.runs.model import Run, Status
 from shared.runs.pool_line import platform_of
+from shared.runs.setbacks import Setback
 from shared.runs.store import Active
 from shared.tasks.record import Task
 from shared.triggers.base_images.facts import BaseImageFacts, base_image_facts
@@ -75,6 +76,17 @@ class CostFacts(Wire):
     amount: float | None = None
 
 
+class SetbackFacts(Wire):
+    """A builder that the run has lost by no fault of its own."""
+
+    time: ArmTime
+    kind: str
+    region: str
+    reason: str
+    had_begun: bool
+    """Whether it had begun to execute the run."""
+
+
 class RunExplanation(Wire):
     """Why a run exists and what it waits for."""
 
@@ -86,6 +98,8 @@ class RunExplanation(Wire):
     queue: QueueFacts | None = None
     cost: CostFacts | None = None
     """None before it has a builder."""
+    setbacks: tuple[SetbackFacts, ...] = ()
+    """Oldest first, the latest ten."""
 
 
 def explain_task(shop: Workshop, scheduler: Scheduler, task: Task) -> TaskExplanation:
@@ -127,7 +141,12 @@ def explain_run(shop: Workshop, scheduler: Scheduler, run: Run) -> RunExplanatio
         decisions=tuple(map(_facts, decisions)),
         queue=_queue_of_run(shop, run) if run.status is Status.QUEUED else None,
         cost=_cost(shop, run) if run.placed or run.started else None,
+        setbacks=tuple(map(_setback, run.setbacks)),
     )
+
+
+def _setback(one: Setback) -> SetbackFacts:
+    return SetbackFacts(time=one.at, kind=one.kind.value, region=one.region, reason=one.reason, had_begun=one.had_begun)
 
 
 def _cost(shop: Workshop, run: Run) -> CostFacts:
@@ -150,7 +169,13 @@ def _queue_of_task(shop: Workshop, task: Task) -> QueueFacts | None:
 
 def _queue_of_run(shop: Workshop, run: Run) -> QueueFacts | None:
     waiting = shop.store.find_waiting(run)
-    return _place(shop, waiting) if waiting else None
+    if waiting is None:
+        return None
+    place = _place(shop, waiting)
+    told = run.setbacks[-1].reason if run.setbacks else ""
+    if not told or told in place.waits_for:
+        return place
+    return place.model_copy(update={"waits_for": f"{told} {place.waits_for}"})
 
 
 def _place(shop: Workshop, waiting: Active) -> QueueFacts:

@@ -64,8 +64,8 @@ def test_none_at_all_is_a_limit_too() -> None:
 
 
 def test_wished_failures_are_counted_down() -> None:
-    quota = Quota(Limits(fail_starts=2), Clock())
-    assert [quota.take_failure() for _ in range(3)] == [True, True, False]
+    quota = Quota(Limits(fail_starts=2, fail_cause="quota"), Clock())
+    assert [quota.take_failure() for _ in range(3)] == ["quota", "quota", None]
 
 
 def test_a_full_region_refuses_and_the_others_do_not() -> None:

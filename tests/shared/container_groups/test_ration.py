@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.container_groups.loss import Loss
 from shared.container_groups.ration import Ration, RationedGroups
 from shared.container_groups.service import NO_ROOM, GroupState
 from shared.container_groups.spec import GroupRequest
@@ -33,6 +34,10 @@ class Azure:
 
     def state(self, name: str) -> GroupState:
         return GroupState.RUNNING if name else GroupState.ABSENT
+
+    def loss(self, name: str) -> Loss | None:
+        assert name
+        return None
 
     def delete(self, name: str) -> None:
         assert name

@@ -16,7 +16,7 @@ SUBNET = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtual
 REQUEST = GroupRequest("slipway-reg-c0000001-1", "westeurope", "secret-token")
 
 
-def spec(kind: BuilderKind = BuilderKind.CONFINED, **changes: object) -> dict[str, Any]:
+def spec(kind: BuilderKind = BuilderKind.CONFINED, *, is_spot: bool = False, **changes: object) -> dict[str, Any]:
     values: dict[str, Any] = {
         "public_url": "https://slipway.example",
         "builder_image": "reg.azurecr.io/builder:1",
@@ -24,13 +24,16 @@ def spec(kind: BuilderKind = BuilderKind.CONFINED, **changes: object) -> dict[st
         "confined_image": "reg.azurecr.io/confined:1",
         **changes,
     }
-    return group_spec(replace(REQUEST, kind=kind), Settings.model_construct(**values), "")
+    return group_spec(replace(REQUEST, kind=kind, is_spot=is_spot), Settings.model_construct(**values), "")
 
 
 @pytest.mark.parametrize("kind", BuilderKind)
-@pytest.mark.parametrize("changes", [{}, {"builder_spot": True}, {"builder_subnet": SUBNET}])
-def test_every_member_is_one_of_the_published_model(kind: BuilderKind, changes: dict[str, object]) -> None:
-    checked = check_container_group(spec(kind, **changes))
+@pytest.mark.parametrize("changes", [{}, {"builder_subnet": SUBNET}])
+@pytest.mark.parametrize("is_spot", [False, True])
+def test_every_member_is_one_of_the_published_model(
+    kind: BuilderKind, changes: dict[str, object], *, is_spot: bool
+) -> None:
+    checked = check_container_group(spec(kind, is_spot=is_spot, **changes))
     assert checked["location"] == "westeurope"
     assert {"sku", "osType", "restartPolicy", "containers"} <= checked["properties"].keys()
 
@@ -77,12 +80,12 @@ def test_the_group_of_a_confined_builder_asks_for_nothing_special() -> None:
 
 
 def test_only_standard_groups_are_spot() -> None:
-    assert "priority" not in spec(BuilderKind.FULL, builder_spot=True)["properties"]
+    assert "priority" not in spec(BuilderKind.FULL, is_spot=True)["properties"]
 
 
 def test_spot_and_subnet_are_sent_only_when_asked_for() -> None:
     assert not {"priority", "subnetIds"} & spec()["properties"].keys()
-    assert spec(builder_spot=True)["properties"]["priority"] == "Spot"
+    assert spec(is_spot=True)["properties"]["priority"] == "Spot"
     assert spec(builder_subnet=SUBNET)["properties"]["subnetIds"] == [{"id": SUBNET}]
 
 

@@ -13,6 +13,7 @@ from shared.access.builder_tokens import Bearer, BuilderTokens
 from shared.access.callers import Caller
 from shared.access.keys import Keys
 from shared.arm.requests import QuickRunRequest, parse_run_request
+from shared.container_groups.loss import Loss
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import GroupState
 from shared.container_groups.spec import GroupRequest
@@ -45,6 +46,7 @@ class Groups:
     places: list[str] = field(default_factory=list)
     kinds: list[BuilderKind] = field(default_factory=list)
     requests: list[GroupRequest] = field(default_factory=list)
+    losses: dict[str, Loss] = field(default_factory=dict)
 
     def start(self, request: GroupRequest) -> None:
         if self.fault:
@@ -57,6 +59,9 @@ class Groups:
 
     def state(self, name: str) -> GroupState:
         return self.running.get(name, GroupState.ABSENT)
+
+    def loss(self, name: str) -> Loss | None:
+        return self.losses.get(name)
 
     def delete(self, name: str) -> None:
         self.running.pop(name, None)

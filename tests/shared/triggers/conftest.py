@@ -403,6 +403,9 @@ class Crowded:
         assert name
         return GroupState.ABSENT
 
+    def loss(self, name: str) -> None:
+        assert name
+
     def delete(self, name: str) -> None:
         assert name
 

@@ -128,6 +128,9 @@ class Nowhere:
         assert name
         return GroupState.ABSENT
 
+    def loss(self, name: str) -> None:
+        assert name
+
     def delete(self, name: str) -> None:
         assert name
 
