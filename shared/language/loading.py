@@ -185,7 +185,13 @@ def _render(given: TaskInput, text: str, data: Map, prefix: str) -> str:
     if not text:
         return text
     try:
-        rendered = render(text, data, name=given.name, clock=lambda: _started(given.variables))
+        rendered = render(
+            text,
+            data,
+            name=given.name,
+            clock=lambda: _started(given.variables),
+            escape=values.escape_of(given.variables),
+        )
     except TemplateError as error:
         action = "parse" if error.parsing else "execute"
         message = f"{prefix}failed to {action} template: {given.name}. Err: {error.message}"

@@ -11,6 +11,7 @@ from shared.language.document import Mapping as MappingNode
 from shared.language.document import Node, Scalar
 from shared.language.document import Sequence as SequenceNode
 from shared.language.errors import ValuesError, YamlError
+from shared.language.gotemplate import Escape, guard
 from shared.language.gotemplate.format import json_text
 from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Map, Value
@@ -18,6 +19,8 @@ from shared.language.source import check_size
 
 _MEANT_FOR_A_SHELL = re.compile(r"""[ $`"'\\&|;<>(){}!~*?\[\]]|^[#%@,]""")
 """What a shell or YAML would take for more than a letter of a word; in front `#` begins a comment of both."""
+_TOLD_APART = re.compile(r"""[ $`"'\\&|;<>(){}!~*?\[\]#%@,]""")
+"""The same, wherever a template may move it."""
 _PREFIX = "unable to render task: error while loading exec steps: "
 _OVERRIDE = f"{_PREFIX}failed to override values: "
 _DESERIALIZE = (
@@ -82,6 +85,20 @@ def shell_word(name: str) -> str:
     return _MEANT_FOR_A_SHELL.sub(r"\\\g<0>", printable)
 
 
+def _name(name: str) -> str:
+    """Answer a ref's name as templates get it: told apart from their own text where it could mean something."""
+    return guard(name) if _is_odd(name) else name
+
+
+def _is_odd(name: str) -> bool:
+    return bool(_TOLD_APART.search(name)) or not name.isprintable()
+
+
+def escape_of(variables: RunVariables) -> Escape | None:
+    """Answer how the names of refs are inserted into the text; None where they are ordinary words."""
+    return shell_word if _is_odd(variables.branch) or _is_odd(variables.git_tag) else None
+
+
 def template_data(
     variables: RunVariables,
     values: Map,
@@ -90,14 +107,17 @@ def template_data(
     platform: Platform,
     shared_volume: str,
 ) -> Map:
-    """Give what a template calls `.`: `Run`, the legacy `Build`, `Values`, `Secrets` and both as JSON."""
+    """Give what a template calls `.`: `Run`, the legacy `Build`, `Values`, `Secrets` and both as JSON.
+
+    Names of refs that could mean something to a shell are guarded; `escape_of` tells how they are inserted.
+    """
     names: Map = {"Branch": variables.branch, "GitTag": variables.git_tag}
     run: Map = {
         "ID": variables.id,
         "Commit": variables.commit,
         "Repository": variables.repository,
-        "Branch": shell_word(variables.branch),
-        "GitTag": shell_word(variables.git_tag),
+        "Branch": _name(variables.branch),
+        "GitTag": _name(variables.git_tag),
         "TriggeredBy": variables.triggered_by,
         "TaskName": variables.task_name,
         "Registry": variables.registry,

@@ -11,22 +11,23 @@ from datetime import UTC, datetime
 from shared.language.errors import TaskTooLarge
 from shared.language.gotemplate import functions
 from shared.language.gotemplate.functions.dates import Clock
+from shared.language.gotemplate.guarded import Escape, guard
 from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.parser import parse
 from shared.language.gotemplate.runtime import NO_VALUE, Callee, Execution
 from shared.language.gotemplate.values import FunctionError, Map
 
-__all__ = ["NO_VALUE", "FunctionError", "render"]
+__all__ = ["NO_VALUE", "Escape", "FunctionError", "guard", "render"]
 
 
 def _epoch() -> datetime:
     return datetime.fromtimestamp(0, UTC)
 
 
-def render(source: str, data: Map, *, name: str, clock: Clock = _epoch) -> str:
+def render(source: str, data: Map, *, name: str, clock: Clock = _epoch, escape: Escape | None = None) -> str:
     """Render `source` over `data`, which stays as it is; `name` is what errors call the template.
 
-    A missing value prints as `<no value>`.
+    A missing value prints as `<no value>`. Where `data` holds `guard`ed texts, `escape` inserts them.
 
     Raises:
         TemplateError: the template does not parse, or fails on this data; Go's text.
@@ -38,6 +39,6 @@ def render(source: str, data: Map, *, name: str, clock: Clock = _epoch) -> str:
     try:
         meter = Meter()
         template = parse(source, name, {*known, "and", "or"}, meter)
-        return Execution(template, callees, meter).run(copy.deepcopy(data))
+        return Execution(template, callees, meter, escape).run(copy.deepcopy(data))
     except RecursionError:
         raise TaskTooLarge("the template is nested too deeply") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from shared.language.gotemplate.guarded import is_guarded
 from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Value, Version, type_of
 
@@ -67,7 +68,7 @@ def _escaped(character: str, mark: str) -> str:
         return "\\" + mark
     if character in _ESCAPES:
         return _ESCAPES[character]
-    if character.isprintable():
+    if character.isprintable() or is_guarded(character):
         return character
     code = ord(character)
     if code < _BYTE:
@@ -303,7 +304,7 @@ def json_text(value: Value, meter: Meter, indent: str = "") -> str:
     """Print JSON as Go's encoder does: sorted keys, `<`, `>` and `&` escaped.
 
     Raises:
-        ValueError: the value holds an infinite number or none at all.
+        ValueError: the value is_guarded an infinite number or none at all.
 
     """
     text = "".join(_json(value, meter, indent, "\n" if indent else ""))

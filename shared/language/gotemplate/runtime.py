@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import get_origin
 
 from shared.language.errors import TemplateError
 from shared.language.gotemplate import format as fmt
+from shared.language.gotemplate import guarded
+from shared.language.gotemplate.guarded import Escape
 from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.nodes import (
     Action,
@@ -106,11 +108,12 @@ class Callee:
 
 @dataclass
 class Execution:
-    """One run of one template over one value."""
+    """One run of one template over one value; `escape` inserts what is guarded in it, None where nothing is."""
 
     template: Template
     functions: Mapping[str, Callee]
     meter: Meter = field(default_factory=Meter)
+    escape: Escape | None = None
 
     def run(self, data: Value) -> str:
         """Execute and give the text.
@@ -172,7 +175,11 @@ class _Scope:
     def _action(self, dot: Value, node: Action) -> None:
         value = self._pipeline(dot, node.pipeline)
         if not node.pipeline.variables:
-            self._write(NO_VALUE if value is None else fmt.text_of(value, self._meter))
+            self._write(NO_VALUE if value is None else self._inserted(fmt.text_of(value, self._meter)))
+
+    def _inserted(self, text: str) -> str:
+        escape = self._execution.escape
+        return guarded.insert(text, escape) if escape else text
 
     def _branch(self, dot: Value, node: If | With) -> None:
         mark = len(self._variables)
@@ -212,7 +219,8 @@ class _Scope:
                 return tuple(enumerate(value))
             case dict():
                 return sorted(value.items(), key=lambda pair: pair[0])
-        raise self._error(node.pipeline, f"range can't iterate over {fmt.text_of(value, self._meter)}")
+        shown = guarded.unguard(fmt.text_of(value, self._meter))
+        raise self._error(node.pipeline, f"range can't iterate over {shown}")
 
     def _bind(self, pipeline: Pipeline, key: Value, item: Value) -> None:
         names = [variable.name for variable in pipeline.variables]
@@ -331,11 +339,17 @@ class _Scope:
         arguments = self._arguments(dot, callee, command, final)
         self._meter.text(sum(len(argument) for argument in arguments if isinstance(argument, str | list | dict)))
         try:
-            return callee.function(*([self._meter] if callee.metered else []), *arguments)
+            return self._called(callee, arguments)
         except FunctionError as error:
             raise self._error(command, f"error calling {node.name}: {error}") from None
         except (ArithmeticError, ValueError) as error:
             raise self._error(command, f"error calling {node.name}: value out of range") from error
+
+    def _called(self, callee: Callee, arguments: list[Value]) -> Value:
+        function = partial(callee.function, self._meter) if callee.metered else callee.function
+        if self._execution.escape and guarded.holds(arguments, self._meter):
+            return guarded.call(function, arguments, self._meter)
+        return function(*arguments)
 
     def _short_circuit(self, dot: Value, node: Identifier, command: Command, final: _Final) -> Value:
         words = command.words[1:]

@@ -395,3 +395,19 @@ def test_the_name_of_a_branch_is_a_word_of_the_text_and_no_more(branch: str) -> 
     assert isinstance(build, BuildStep)
     assert shlex.split(cmd.cmd) == ["img", "say", branch, "cb1"]
     assert build.command.build_arguments == (f"B={branch}",)
+
+
+def test_the_name_of_a_branch_is_compared_as_it_is() -> None:
+    text = "steps:\n - cmd: img {{if eq .Run.Branch `a(b)`}}same {{.Run.Branch}}{{else}}other{{end}}\n"
+    given = TaskInput(text=text, variables=VARIABLES.model_copy(update={"branch": "a(b)"}))
+    (step,) = load(given).plan.steps
+    assert isinstance(step, CmdStep)
+    assert step.cmd == r"img same a\(b\)"
+
+
+def test_the_name_of_a_branch_is_no_template_where_an_alias_brings_it() -> None:
+    text = "version: v1.1.0\nalias:\n  values:\n    b: '{{.Run.Branch}}'\nsteps:\n - cmd: img $b\n"
+    given = TaskInput(text=text, variables=VARIABLES.model_copy(update={"branch": "{{.Run.ID}}"}))
+    (step,) = load(given).plan.steps
+    assert isinstance(step, CmdStep)
+    assert shlex.split(step.cmd) == ["img", "{{.Run.ID}}"]
