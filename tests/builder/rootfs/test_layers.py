@@ -7,6 +7,7 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from builder.rootfs.layers import Root
 type Lay = Callable[..., None]
 
 
-def entry(name: str, content: bytes | None = None, **fields: object) -> tuple[tarfile.TarInfo, bytes | None]:
+def entry(name: str, content: bytes | None = None, **fields: Any) -> tuple[tarfile.TarInfo, bytes | None]:
     """Describe an entry: a file by its content, else what `type` says."""
     info = tarfile.TarInfo(name)
     info.size = len(content or b"")
@@ -27,7 +28,7 @@ def entry(name: str, content: bytes | None = None, **fields: object) -> tuple[ta
     return info, content
 
 
-def folder(name: str, **fields: object) -> tuple[tarfile.TarInfo, bytes | None]:
+def folder(name: str, **fields: Any) -> tuple[tarfile.TarInfo, bytes | None]:
     return entry(name, type=tarfile.DIRTYPE, **fields)
 
 
