@@ -1,7 +1,8 @@
 """What a built image stands on, as values and as the block at the end of the log."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Final
 
 from shared.dockerfile import BaseImage, Bases
@@ -28,6 +29,24 @@ def dependencies(
     return tuple(
         ImageDependency(image=image, runtime=runtime, buildtime=buildtime, git_head_revision=revision or None)
         for image in (images or (None,))
+    )
+
+
+def without(found: Iterable[ImageDependency], bases: Bases, own: Collection[Reference]) -> tuple[ImageDependency, ...]:
+    """Return the dependencies of one build without images that the run itself has built.
+
+    Those change when what they stand on does, and that is told of them.
+    """
+    runtime = bases.runtime is not None and bases.runtime.reference in own
+    kept = [base.reference not in own for base in bases.buildtime]
+    return tuple(
+        one.model_copy(
+            update={
+                "runtime": None if runtime else one.runtime,
+                "buildtime": tuple(compress(one.buildtime, kept)),
+            }
+        )
+        for one in found
     )
 
 

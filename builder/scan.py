@@ -1,6 +1,7 @@
 """Before a build: read the Dockerfile, find its bases, ask what they are now, pin the build to that."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,8 @@ class Subject:
     """Repositories of the run's registry that the build itself may write to, such as its cache."""
     layers: Reference | None = None
     """Where layers of earlier builds may lie, which it may read."""
+    held: Callable[[str], Awaitable[str | None]] | None = None
+    """Answers the digest of an image that the engine has already, which earlier steps of the run left there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,27 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
         request = LoginRequest(pull=pull, push=subject.publishes, layers=use)
         logins = (*logins, await shop.login(request, quiet=quiet))
     registries = session(logins)
-    found = await pinned(shop.http, registries, dockerfile, bases, subject.platforms[0])
+    held = await _held(subject, bases)
+    found = await pinned(shop.http, registries, dockerfile, bases.besides(held), subject.platforms[0])
     standing = standings(dockerfile, arguments, subject.target, subject.platforms)
-    for why in await misfits(shop.http, registries, standing, found.digests):
+    asked = (one for one in standing if one.image not in held)
+    for why in await misfits(shop.http, registries, asked, found.digests):
         shop.log.line(f"WARNING: {why}")
     return Scanned(
         text=_for_engine(dockerfile, found.text, shop.log),
         ignore=read_text(subject.root, f"{subject.path}.dockerignore", _DOCKERFILE_LIMIT),
         bases=bases,
-        digests=found.digests,
+        digests={**held, **found.digests},
         logins=logins,
     )
+
+
+async def _held(subject: Subject, bases: Bases) -> dict[Reference, str]:
+    if subject.held is None:
+        return {}
+    images = [image.reference for image in bases.images if image.reference.digest is None]
+    digests = await asyncio.gather(*(subject.held(str(image)) for image in images))
+    return {image: digest for image, digest in zip(images, digests, strict=True) if digest}
 
 
 def _read(subject: Subject) -> str:

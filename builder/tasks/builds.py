@@ -115,6 +115,7 @@ def _subject(room: Room, step: BuildStep, place: Place) -> Subject:
         target=command.target or None,
         logins=grant.logins,
         publishes=room.repositories,
+        held=None if "--pull" in command.flags else room.containers.digest,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from builder.bases import session
 from builder.contexts.source import Context
-from builder.dependencies import dependencies
+from builder.dependencies import dependencies, without
 from builder.engine.logins import update_home
 from builder.engine.protocol import Workspace
 from builder.faults import NeedsFull, StepFailed, reason
@@ -20,6 +20,7 @@ from builder.shop import Made, Shop
 from builder.steps import say_dependencies
 from builder.tasks.beside import containers_of
 from builder.tasks.builds import platforms_of
+from builder.tasks.built import all_built
 from builder.tasks.loading import load_task
 from builder.tasks.repositories import calls_docker, named, named_in_dockerfiles
 from builder.tasks.room import Room
@@ -148,19 +149,22 @@ def _decoded(room: Room, volume: Volume) -> dict[str, bytes]:
 async def _sum_up(room: Room) -> Made:
     """Write the summary of every step and the dependency block, and tell what was made."""
     found: list[ImageDependency] = []
-    pushed = dict(room.pushed)
+    followed: list[ImageDependency] = []
+    pushed, own = dict(room.pushed), all_built(room.plan)
     for step in room.plan.steps:
         took = room.took.get(step.id, 0.0)
         room.log.line(f"Step ID: {step.id} marked as successful (elapsed time in seconds: {took:.6f})")
         if isinstance(step, BuildStep) and step.id in room.scanned:
             room.log.line(f"Populating digests for step ID: {step.id}...")
-            found += await _dependencies(room, step, pushed)
+            stands_on = await _dependencies(room, step, pushed)
+            found += stands_on
+            followed += without(stands_on, room.scanned[step.id].bases, own)
             room.log.line(f"Successfully populated digests for step ID: {step.id}")
     if found:
         say_dependencies(room.log, tuple(found))
     built = [step for step in room.plan.steps if isinstance(step, BuildStep) and step.id in room.scanned]
     platforms = dict.fromkeys(one for step in built for one in platforms_of(step, room.shop.grant.platform))
-    return Made(tuple(image_of(tag, digest) for tag, digest in pushed.items()), tuple(found), tuple(platforms))
+    return Made(tuple(image_of(tag, digest) for tag, digest in pushed.items()), tuple(followed), tuple(platforms))
 
 
 async def _dependencies(room: Room, step: BuildStep, pushed: dict[Reference, str]) -> tuple[ImageDependency, ...]:

@@ -4,8 +4,8 @@ The rules are those of BuildKit's `dockerfile2llb`, with two of Docker's older b
 any case in FROM too, and a target may be the number of a stage.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from shared.dockerfile.flags import quote_flag
 from shared.dockerfile.graph import BaseImage, Graph, Need
@@ -33,6 +33,11 @@ class Bases:
     def images(self) -> tuple[BaseImage, ...]:
         """All images that the build needs, the runtime image first."""
         return (self.runtime, *self.buildtime) if self.runtime else self.buildtime
+
+    def besides(self, known: Collection[Reference]) -> "Bases":
+        """Return them without images that are known; `needs` stays whole."""
+        runtime = self.runtime if self.runtime and self.runtime.reference not in known else None
+        return replace(self, runtime=runtime, buildtime=tuple(b for b in self.buildtime if b.reference not in known))
 
 
 @dataclass(frozen=True, slots=True)

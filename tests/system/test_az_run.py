@@ -219,6 +219,31 @@ steps:
     assert stack.read_back(f"inside/app:{said.run_id}").platform == "linux/amd64"
 
 
+def test_a_build_stands_on_what_an_earlier_one_has_made(stack: "Stack", context: Path) -> None:
+    """Of a name that a registry has, too, the run's own image counts; what that stands on is followed, not itself."""
+    base = f"{stack.login_server}/base/busybox:1.35"
+    task = """\
+version: v1.1.0
+steps:
+  - build: -t own/base:1 -f base.dockerfile .
+  - build: -t $Registry/base/busybox:1.35 -f base.dockerfile .
+  - build: -t $Registry/stands/app:$ID -f app.dockerfile .
+  - push: ["$Registry/stands/app:$ID"]
+  - cmd: $Registry/stands/app:$ID
+"""
+    files = {
+        "acb.yaml": task,
+        "base.dockerfile": f"FROM {base}\nRUN echo made-here >/made\n",
+        "app.dockerfile": f"FROM own/base:1\nCOPY --from={base} /made /copied\nCMD cat /made /copied\n",
+    }
+    said = succeeded(run(stack, str(write(context, files))))
+    assert "made-here\nmade-here\n" in said.out
+    assert "repository: own/base" in said.out
+    with stack.http("owner") as client:
+        told = client.get(f"{stack.registry_url}/runs/{said.run_id}/explain").json()
+    assert "own/base" not in str(told)
+
+
 PRYING = (
     "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep SLIPWAY; ls /run; cat /run/slipway/*; "
     "touch /usr/bin/planted /opt/slipway/planted; mount -o remount,rw /; echo the-end"

@@ -291,6 +291,45 @@ def test_a_build_is_pinned_pushed_and_told_with_what_it_stands_on(world: World, 
     assert world.report.dependencies[0].runtime.digest == base
 
 
+def test_a_build_stands_on_what_the_engine_holds_and_own_images_are_not_followed(
+    world: World, undated: Undated
+) -> None:
+    base, own, pulled = "sha256:" + "b" * 64, "sha256:" + "c" * 64, "sha256:" + "d" * 64
+    text = f"steps:\n - build: -t own:1 -f base .\n - {{id: b, build: '-t {REGISTRY}/app:1 -f app .'}}\n"
+    world.files = {
+        "acb.yaml": text,
+        "base": "FROM localreg.example:7455/base/app\n",
+        "app": "FROM own:1\nCOPY --from=localreg.example:7455/base/tools / /\n",
+    }
+    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
+    world.manifests = {"base/app:latest": base}
+    world.engine.containers.digests = {
+        "docker.io/library/own:1": own,
+        "localreg.example:7455/base/tools:latest": pulled,
+    }
+    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
+    assert world.report.error is None
+    assert world.engine.containers.built[1].dockerfile == world.files["app"], "the engine has both, in no registry"
+    first, second = world.report.dependencies
+    assert first.runtime.digest == base
+    assert second.runtime is None, "it changes when the other one does"
+    assert [image.digest for image in second.buildtime] == [pulled]
+    assert f"    digest: {own}" in undated(world.text)
+
+
+def test_an_explicit_pull_asks_the_registry_whatever_the_engine_holds(world: World) -> None:
+    base = "sha256:" + "b" * 64
+    world.files = {
+        "acb.yaml": "steps:\n - build: --pull -t app .\n",
+        "Dockerfile": "FROM localreg.example:7455/base/app\n",
+    }
+    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
+    world.manifests = {"base/app:latest": base}
+    world.engine.containers.digests = {"localreg.example:7455/base/app:latest": "sha256:" + "c" * 64}
+    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
+    assert f"@{base}" in world.engine.containers.built[0].dockerfile
+
+
 def test_a_build_without_dockerfile(world: World, undated: Undated) -> None:
     run(world, "steps:\n - build: -t a:1 .\n")
     assert said(world, undated)[2:] == [
