@@ -51,6 +51,8 @@ class RegistrySettings(BaseModel):
     sku: str = Field(default="Premium", pattern="^(Basic|Standard|Premium)$")
     warm_builders: int | None = Field(default=None, ge=0, le=20)
     """Groups that are started before a run of this registry asks for one; None for `SLIPWAY_WARM_BUILDERS`."""
+    replicas: tuple[str, ...] = ()
+    """Regions that hold a replica of it beside its own."""
 
     @property
     def name(self) -> str:
@@ -293,10 +295,13 @@ class Settings(BaseModel):
     """PEM file of certificate authorities that are trusted beside the public ones."""
 
     def regions(self, registry: RegistrySettings) -> tuple[str, ...]:
-        """Answer the regions of container groups for runs of a registry, the best one first."""
-        own = _region(registry.location)
+        """Answer the regions of container groups for runs of a registry, the best one first.
+
+        That is its own, then those that hold a replica of it, then the others, each in the order of the settings.
+        """
+        own, replicas = _region(registry.location), set(map(_region, registry.replicas))
         listed = tuple(dict.fromkeys(map(_region, self.builder_locations))) or (own,)
-        return tuple(sorted(listed, key=lambda region: region != own))
+        return tuple(sorted(listed, key=lambda region: (region != own, region not in replicas)))
 
     @property
     def kinds(self) -> tuple[BuilderKind, ...]:

@@ -166,7 +166,7 @@ class RationedGroups:
                 until, reason = refusal
                 seconds = max(1, round(until - now))
                 raise self._begin_rest(_EVERYWHERE, Throttled(reason, retry_after=seconds)).refusal(self._clock())
-            values = {"made": ",".join(f"{moment:.0f}" for moment in sorted([*made, now]))}
+            values = {"made": ",".join(f"{moment:.3f}" for moment in sorted([*made, now]))}
             try:
                 if row is None:
                     self._table.insert(_PARTITION, _MADE, values)

@@ -49,6 +49,8 @@ def test_regions_begin_with_the_registrys_own_where_it_is_listed() -> None:
     assert read(SLIPWAY_BUILDER_LOCATION="westeurope").regions(registry) == ("westeurope",)
     several = read(SLIPWAY_BUILDER_LOCATION="West Europe, francecentral, northeurope")
     assert several.regions(registry) == ("northeurope", "westeurope", "francecentral")
+    replicated = registry.model_copy(update={"replicas": ("France Central", "eastus")})
+    assert several.regions(replicated) == ("northeurope", "francecentral", "westeurope")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A workshop on a real Azurite; only Azure Container Instances is a double, a set of names."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from shared.access.keys import Keys
 from shared.arm.requests import QuickRunRequest, parse_run_request
 from shared.container_groups.loss import Loss
 from shared.container_groups.pool import GroupPool
+from shared.container_groups.service import Groups as GroupService
 from shared.container_groups.service import GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import SlipwayError
@@ -78,6 +79,13 @@ class Hands:
     groups: Groups
     registry: RegistrySettings
     now: list[datetime]
+    table: Table
+    """Of its groups alone."""
+
+    def reach(self, groups: GroupService) -> None:
+        """Have groups asked for elsewhere."""
+        pool = GroupPool(self.table, groups, self.shop.tokens, self.shop.clock)
+        self.shop = replace(self.shop, pool=pool)
 
     @property
     def partition(self) -> str:
@@ -153,16 +161,16 @@ def hands(azurite: Connected) -> Iterator[Hands]:
     storage = open_storage(settings)
     service = TableServiceClient.from_connection_string(azurite.connection)
     groups_table = service.create_table_if_not_exists(f"groups{number}")
-    groups, tokens = Groups(), BuilderTokens(b"k" * 32)
+    groups, tokens, table = Groups(), BuilderTokens(b"k" * 32), Table(groups_table)
     shop = Workshop(
         settings=settings,
         storage=storage,
         store=RunStore(storage.runs),
-        pool=GroupPool(Table(groups_table), groups, tokens, lambda: now[0]),
+        pool=GroupPool(table, groups, tokens, lambda: now[0]),
         keys=Keys(bytes(32)),
         tokens=tokens,
         issue_login=_issue,
         clock=lambda: now[0],
     )
-    yield Hands(shop, groups, registry, now)
+    yield Hands(shop, groups, registry, now, table)
     service.close()

@@ -1,6 +1,7 @@
 """Runs whose container group Azure let fall: they wait again, are executed once more, or end with the reason."""
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.container_groups.loss import Loss, LossKind, evicted
-from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import GroupState
 from shared.grant import LoginRequest, Outcome, StepContainer
 from shared.runs.claim import Gone, Superseded, heartbeat, login, report
+from shared.runs.dispatch import dispatch
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.setbacks import KEPT, Setback
 from shared.settings import BuilderKind
 from shared.triggers.explain import explain_run
 from shared.triggers.scheduler import open_scheduler
-from tests.shared.container_groups.cloud import Cloud
+from tests.shared.container_groups.cloud import Cloud, client_of
 
 if TYPE_CHECKING:
     from tests.shared.runs.conftest import Hands
@@ -184,12 +185,40 @@ def test_a_spot_group_that_starts_again_by_itself_executes_a_build_once_more(spo
     assert (spot.get(run).status, spot.log(run).count("Run ID:")) == (Status.ERROR, 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "told", "seconds"),
+    [
+        (429, "TooManyRequests", "Azure asks for a pause", 45),
+        (409, "ContainerGroupQuotaReached", "no room for more container groups in local (ContainerGroupQuotaR", 60),
+        (409, "ServiceUnavailable", "no room for more container groups in local (ServiceUnavailable)", 60),
+    ],
+)
+def test_what_azure_answers_becomes_a_place_in_the_queue(
+    hands: "Hands", status: int, code: str, told: str, seconds: int
+) -> None:
+    answers = [status]
+    body = json.dumps({"error": {"code": code, "message": "No."}}).encode()
+    headers = {"Retry-After": "45"} if status == 429 else {}
+    hands.reach(client_of(lambda *_: (answers[0], headers, body if answers[0] == status else b"{}")))
+    run = hands.submit("k1")
+    facts = explain_run(hands.shop, open_scheduler(hands.shop), hands.get(run))
+    assert facts.queue is not None
+    assert facts.queue.position == 1
+    assert told in facts.queue.waits_for
+    assert told in hands.log(run)
+    assert "Position in the queue: 1." in hands.log(run)
+    answers[0] = 201
+    for later, status_then in ((seconds - 1, Status.QUEUED), (2, Status.STARTED)):
+        hands.later(seconds=later)
+        dispatch(hands.shop, hands.partition)
+        assert hands.get(run).status is status_then
+
+
 @pytest.fixture
 def cloud(spot: "Hands", tmp_path: Path) -> Iterator[Cloud]:
     """Answer a service that obeys Azure's rules, in place of the double."""
     with Cloud(tmp_path) as made:
-        shop = spot.shop
-        spot.shop = replace(shop, pool=GroupPool(shop.storage.groups, made.client, shop.tokens, shop.clock))
+        spot.reach(made.client)
         yield made
 
 
