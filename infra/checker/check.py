@@ -8,7 +8,9 @@ from infra.checker.azd import check_azd
 from infra.checker.bicep import File
 from infra.checker.bodies import check_bodies
 from infra.checker.findings import Finding, Tree
+from infra.checker.linter import check_lint
 from infra.checker.modules import called, check_modules, check_parameters
+from infra.checker.names import check_names
 from infra.checker.reading import read
 from infra.checker.rights import check_rights
 from infra.checker.stores import check_stores
@@ -33,6 +35,8 @@ def _checks(tree: Tree, files: Mapping[str, File]) -> Iterator[Finding]:
         yield from check_symbols(file)
         yield from check_bodies(file)
         yield from check_modules(file, files)
+        yield from check_lint(file, files)
+        yield from check_names(file)
     yield from _orphans(files, main)
     yield from check_parameters(tree, main)
     yield from check_rights(tree, files, main)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.checker.bicep import File, Kind
+from infra.checker.bicep import Expression, File, Items, Kind, Scalar, Text, walk
 from infra.checker.findings import Tree
 from infra.checker.reading import read
 from infra.checker.rights import KNOWN_ROLES, rights, role_names
@@ -67,14 +67,44 @@ def test_builders_are_given_nothing_but_the_pull_of_their_image(files: Mapping[s
     ]
 
 
-def test_the_page_names_only_parameters_and_outputs_that_exist() -> None:
+def shown(default: Expression | None) -> str:
+    """Show a default as the page does."""
+    match default:
+        case None:
+            return "**needed**"
+        case Text(value=""):
+            return "\N{EN DASH}"
+        case Text():
+            return f"`{default.value}`"
+        case Scalar():
+            return f"`{str(default.value).lower()}`"
+        case _:
+            return "`[]`" if isinstance(default, Items) else "`{}`"
+
+
+def test_the_page_tells_every_parameter_and_its_default_in_their_order() -> None:
     main, _ = read(Tree(ROOT), ROOT / "infra" / "main.bicep")
     section = PAGE.split("## Parameters")[1].split("\n## ")[0]
-    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in section.splitlines() if line.startswith("| `")]
 
-    named = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert [row[:2] for row in rows] == [[f"`{one.name}`", shown(one.value)] for one in main.of(Kind.PARAMETER)]
+    assert all(len(meaning) > 10 for _, _, meaning in rows)
+
+
+def test_the_page_tells_what_a_parameter_may_be() -> None:
+    main, _ = read(Tree(ROOT), ROOT / "infra" / "main.bicep")
+    lines = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `")}
+
+    for one in main.of(Kind.PARAMETER):
+        for bound in [part for name in ("allowed", "minValue", "maxValue") for part in walk(one.decorator(name))]:
+            if isinstance(bound, Text | Scalar):
+                assert str(bound.value) in lines[one.name], one.name
+
+
+def test_what_the_page_has_azd_read_is_an_output() -> None:
+    main, _ = read(Tree(ROOT), ROOT / "infra" / "main.bicep")
+
     read_by_azd = set(re.findall(r"azd env get-value (\w+)", PAGE))
 
-    assert named
-    assert named <= {one.name for one in main.of(Kind.PARAMETER)}
-    assert read_by_azd == {"SLIPWAY_AZ_RECIPE", "SLIPWAY_REGISTRY_NAMES"} & {one.name for one in main.of(Kind.OUTPUT)}
+    assert read_by_azd == {"SLIPWAY_AZ_RECIPE", "SLIPWAY_REGISTRY_NAMES"}
+    assert read_by_azd <= {one.name for one in main.of(Kind.OUTPUT)}

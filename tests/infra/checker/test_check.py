@@ -14,9 +14,12 @@ APP = "infra/modules/app.bicep"
 STORAGE = "infra/modules/storage.bicep"
 VAULT = "infra/modules/vault.bicep"
 IDENTITIES = "infra/modules/identities.bicep"
+NETWORK = "infra/modules/network.bicep"
+IMAGE = "infra/modules/builder_image.bicep"
 EVENTS = "infra/modules/registry_events.bicep"
 ROLES = "infra/roles.json"
 ACCOUNT = "shared/storage/account.py"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,61 @@ PLANTS = {
     "a parameter of the whole of the wrong kind": Plant(
         "infra/main.parameters.json", '"settings": { "value": {} }', '"settings": { "value": [] }', "settings is object"
     ),
+    # what the compiler and its linter say
+    "types that are not checked": Plant(
+        MAIN, "= empty(registries) ? [newRegistry] : registries", "= any(registries)", "no-explicit-any"
+    ),
+    "texts that are joined by a function": Plant(
+        APP, "'${blobEndpoint}deployments'", "concat(blobEndpoint, 'deployments')", "prefer-interpolation"
+    ),
+    "an interpolation around nothing else": Plant(
+        IDENTITIES, "location: location", "location: '${location}'", "simplify-interpolation"
+    ),
+    "a host of one cloud": Plant(
+        NETWORK, "blob.${environment().suffixes.storage}", "blob.core.windows.net", "no-hardcoded-env-urls"
+    ),
+    "a bound of numbers on a text": Plant(MAIN, "@minLength(1)", "@minValue(1)", "minValue is for numbers"),
+    "a bound of lengths on a number": Plant(MAIN, "@maxValue(730)", "@maxLength(730)", "maxLength is for texts"),
+    "a default below the least": Plant(MAIN, "telemetryDays int = 30", "telemetryDays int = 7", "minValue lets pass"),
+    "a default that is not allowed": Plant(MAIN, "Sku string = 'Standard'", "Sku string = 'Classic'", "allowed lets"),
+    "a secret with a default": Plant(
+        MAIN, "param settings object = {}", "param settings object = { SLIPWAY_X: 'y' }", "secure-parameter-default"
+    ),
+    "a module without a scope": Plant(MAIN, "'vault'\n  scope: home\n", "'vault'\n", "needs a scope here"),
+    "a resource that no subscription holds": Plant(
+        MAIN,
+        "home 'Microsoft.Resources/resourceGroups@2024-03-01'",
+        "home 'Microsoft.KeyVault/vaults@2024-11-01'",
+        "file for",
+    ),
+    "a child without its parent": Plant(STORAGE, "    parent: blobs\n", "", "has a parent of the type"),
+    "a child of another parent": Plant(
+        STORAGE, "    parent: queueService", "    parent: tableService", "has a parent of"
+    ),
+    "a name that is known too late": Plant(
+        IMAGE, "guid(registry.id, builder", "guid(registry.properties.loginServer, builder", "its name is not known"
+    ),
+    "a condition that is known too late": Plant(
+        MAIN, "= if (empty(builderImage))", "= if (empty(vault.outputs.uri))", "its condition is not known"
+    ),
+    "a loop that is known too late": Plant(
+        MAIN, "(one, index) in served: {", "(one, index) in identities.outputs.appId: {", "its loop is not known"
+    ),
+    "a dependency that is there anyway": Plant(
+        STORAGE, "dependsOn: [queues]", "dependsOn: [queues, eventQueue]", "no-unnecessary-dependson"
+    ),
+    "an existing resource that nobody uses": Plant(
+        "infra/modules/builders.bicep",
+        "var roles",
+        "resource idle 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {\n  name: 'x'\n}\nvar roles",
+        "no-unused-existing",
+    ),
+    # lengths of names
+    "an account whose name is too long": Plant(STORAGE, "'st${token}'", "'storageaccount${token}'", "up to 27 char"),
+    "an account whose name has a hyphen": Plant(STORAGE, "'st${token}'", "'st-${token}'", "must be of"),
+    "a topic whose name may become too long": Plant(EVENTS, "take(registryName, 42)", "registryName", "up to 58 char"),
+    "a name without a bound": Plant(STORAGE, "@maxLength(13)\n", "", "nothing tells how long"),
+    "a module with a long name": Plant(MAIN, "name: 'storage'", f"name: '{'s' * 65}'", "up to 65 characters"),
     # rights
     "a role that does not exist": Plant(ROLES, "7f951dda", "7f951ddb", "is no known role"),
     "two roles mixed up": Plant(
@@ -168,6 +226,12 @@ PLANTS = {
     "a hook that reads what is no output": Plant(
         "infra/hooks/postprovision.sh", "$SLIPWAY_VAULT", "$SLIPWAY_KEYVAULT", "has no output SLIPWAY_KEYVAULT"
     ),
+    "an event that azd does not know": Plant("azure.yaml", "postprovision:", "postprovison:", "no event postprovison"),
+    "a hook with an unknown key": Plant("azure.yaml", "    interactive:", "    interactiv:", "has no interactiv"),
+    "a name that azd refuses": Plant("azure.yaml", "name: slipway", "name: Slipway", "the name Slipway"),
+    "a variable that azd does not set": Plant(
+        "infra/main.parameters.json", "AZURE_ENV_NAME", "AZURE_ENVIRONMENT", "does not set AZURE_ENVIRONMENT"
+    ),
     "a service that azd does not find": Plant(
         APP, "'azd-service-name': 'app'", "'azd-service-name': 'api'", "has the tag azd-service-name: app", "azure.yaml"
     ),
@@ -176,6 +240,10 @@ PLANTS = {
 
 def test_the_real_deployment_has_no_fault(checkout: Path) -> None:
     assert check(checkout) == []
+
+
+def test_the_page_tells_how_many_faults_are_planted() -> None:
+    assert f"The tests plant {len(PLANTS)} faults." in (ROOT / "docs" / "deploy.md").read_text()
 
 
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS.keys())
