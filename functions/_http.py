@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
-from functions._logs import about
 from functions._services import Services, services
 from shared.access.callers import Caller
-from shared.arm.names import REGISTRY_TYPE, RegistryId, parse_registry_id
+from shared.arm.names import REGISTRY_TYPE, RegistryId, parse_registry_id, parse_run_id
 from shared.errors import InvalidRequest, NotFound, SlipwayError, Throttled, TooLarge, Unauthenticated
+from shared.log_context import about
+from shared.runs.model import Run
 from shared.settings import RegistrySettings, Role
 
 REGISTRY_ROUTE = (
@@ -102,6 +103,15 @@ def _served(call: Call) -> RegistrySettings:
         if parse_registry_id(registry.id).same_as(asked):
             return registry
     raise not_found(asked, f"{REGISTRY_TYPE}/{asked.name}")
+
+
+def named_run(call: RegistryCall) -> Run:
+    """Read the run that the route names. Raises NotFound in the words of ARM."""
+    identifier = call.request.route_params["run"]
+    try:
+        return call.services.shop.store.get(call.partition, parse_run_id(identifier))
+    except NotFound:
+        raise not_found(call.id, f"{REGISTRY_TYPE}/{call.id.name}/runs/{identifier}") from None
 
 
 def not_found(registry: RegistryId, resource: str) -> NotFound:

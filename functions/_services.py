@@ -16,11 +16,13 @@ from shared.container_groups.ration import Ration
 from shared.container_groups.service import ContainerGroups
 from shared.errors import SlipwayError
 from shared.images.logins import LoginIssuer
+from shared.metrics import TALLY
 from shared.runs.context import Workshop
 from shared.runs.finish import LINGERING
 from shared.runs.model import Run
 from shared.runs.store import RunStore
 from shared.settings import Settings, read_settings
+from shared.sight.counting import Counting
 from shared.storage import Storage, open_storage
 from shared.triggers.git.statuses import concerns
 
@@ -65,7 +67,14 @@ def services() -> Services:
         on_end=partial(_tell_of_end, storage, known),
         on_progress=partial(_tell_of_progress, storage, known),
     )
+    if known.tells_telemetry:
+        Counting(TALLY, storage.telemetry, utc_now).start()
     return Services(known, Callers(known), shop, LogTokens(keys.token_key))
+
+
+def registry_keys() -> list[str]:
+    """Answer the storage keys of the registries that are served."""
+    return [registry.name.lower() for registry in settings().registries]
 
 
 def _tell_of_progress(storage: Storage, known: Settings, run: Run) -> None:
@@ -91,7 +100,7 @@ def _tell_of_end(storage: Storage, known: Settings, run: Run) -> None:
     """Have it recorded what follows from a run: what its task stands on, the images that it pushed, and how."""
     _tell_receivers(storage, known, run)
     _tell_host(storage, known, run)
-    if known.telemetry_endpoint:
+    if known.tells_telemetry:
         storage.telemetry.send({"run": run.id, "registry": run.registry, "attempt": "1"})
     if run.task or run.output_images:
         storage.base_images.send({"ended": run.id, "registry": run.registry})

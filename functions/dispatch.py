@@ -4,8 +4,8 @@ import json
 
 import azure.functions as func
 
-from functions._logs import about
 from functions._services import services
+from shared.log_context import about
 from shared.runs.dispatch import dispatch
 from shared.runs.upkeep import keep_warm
 

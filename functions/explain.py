@@ -2,9 +2,8 @@
 
 import azure.functions as func
 
-from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
-from shared.arm.names import REGISTRY_TYPE, parse_run_id, parse_task_name
-from shared.errors import NotFound
+from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, named_run, not_found, reply
+from shared.arm.names import REGISTRY_TYPE, parse_task_name
 from shared.settings import Role
 from shared.triggers.explain import explain_run, explain_task
 from shared.triggers.scheduler import open_scheduler
@@ -33,11 +32,7 @@ def run_explanation(req: func.HttpRequest) -> func.HttpResponse:
     """Tell why a run exists and what it waits for."""
 
     def use(call: RegistryCall) -> func.HttpResponse:
-        identifier, shop = req.route_params["run"], call.services.shop
-        try:
-            run = shop.store.get(call.partition, parse_run_id(identifier))
-        except NotFound:
-            raise not_found(call.id, f"{REGISTRY_TYPE}/{call.id.name}/runs/{identifier}") from None
-        return reply(explain_run(shop, open_scheduler(shop), run).json_object())
+        shop = call.services.shop
+        return reply(explain_run(shop, open_scheduler(shop), named_run(call)).json_object())
 
     return arm_registry(req, Role.READER, use)

@@ -5,16 +5,18 @@ Beside that, timers look at what no delivery told of.
 POST /hooks/{hook}   200 taken, repeated or of no interest · 401 not from this hook's host · 413 · 503 try again
 """
 
-import json
 import logging
 from functools import cache, partial
 
 import azure.functions as func
 
+from functions._again import read_errand
 from functions._http import failure, reply
-from functions._services import services
+from functions._services import registry_keys, services
+from functions._sweeps import each_registry
 from shared.access.outbound import outbound_client
 from shared.errors import SlipwayError, Unauthenticated, Unavailable
+from shared.log_context import about
 from shared.triggers.git.advertised import read_refs
 from shared.triggers.git.announcing import Announcer
 from shared.triggers.git.deliveries import DeliveryStore
@@ -76,9 +78,10 @@ def _passing() -> Unavailable:
 @blueprint.queue_trigger(arg_name="msg", queue_name="git-deliveries", connection="AzureWebJobsStorage")
 def git_deliveries_queue(msg: func.QueueMessage) -> None:
     """Work on the deliveries of a registry."""
-    registry = str(json.loads(msg.get_body())["registry"])
-    if registry in _registries():
-        _drain().run(registry)
+    errand = read_errand(msg)
+    if errand.registry in registry_keys():
+        with about(errand.told):
+            _drain().run(errand.registry)
 
 
 @blueprint.function_name("git_deliveries_sweep")
@@ -86,11 +89,7 @@ def git_deliveries_queue(msg: func.QueueMessage) -> None:
 def git_deliveries_sweep(timer: func.TimerRequest) -> None:
     """Work on deliveries of which no message told."""
     del timer
-    for registry in _registries():
-        try:
-            _drain().sweep(registry)
-        except SlipwayError:
-            _LOG.exception("the deliveries of %s could not be looked at now", registry)
+    each_registry(_drain().sweep, "the deliveries could not be looked at now")
 
 
 @blueprint.function_name("git_deliveries_purge")
@@ -99,8 +98,7 @@ def git_deliveries_purge(timer: func.TimerRequest) -> None:
     """Forget deliveries of more than seven days ago."""
     del timer
     desk = _desk()
-    for registry in _registries():
-        desk.deliveries.purge(registry, desk.clock())
+    each_registry(lambda registry: desk.deliveries.purge(registry, desk.clock()), "old deliveries stay for a day")
 
 
 @blueprint.function_name("git_looks")
@@ -119,11 +117,10 @@ def git_looks(timer: func.TimerRequest) -> None:
             partial(read_refs, client),
             partial(read_between, client),
         )
-        for registry in _registries():
-            try:
-                look_around(lookout, registry, shop.settings.git_poll_minutes)
-            except SlipwayError:
-                _LOG.exception("the repositories of %s are looked at again later", registry)
+        minutes = shop.settings.git_poll_minutes
+        each_registry(
+            lambda registry: look_around(lookout, registry, minutes), "the repositories are looked at again later"
+        )
 
 
 @blueprint.function_name("git_watches_sweep")
@@ -131,8 +128,4 @@ def git_looks(timer: func.TimerRequest) -> None:
 def git_watches_sweep(timer: func.TimerRequest) -> None:
     """Let watches follow tasks whose change was cut short by a crash."""
     del timer
-    sweep_watches(open_watching(services().shop), _registries())
-
-
-def _registries() -> list[str]:
-    return [registry.name.lower() for registry in services().settings.registries]
+    sweep_watches(open_watching(services().shop), registry_keys())

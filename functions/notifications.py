@@ -3,26 +3,25 @@
 GET R/notifications     the latest deliveries; `runId` for those of one run, `$top` for how many
 """
 
-import json
-import logging
 from functools import cache
 
 import azure.functions as func
 
+from functions._again import read_errand
 from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, reply
-from functions._logs import about
-from functions._services import services
+from functions._services import registry_keys, services
+from functions._sweeps import each_registry
 from shared.access.outbound import outbound_client
 from shared.arm.names import parse_run_id
 from shared.arm.wire import arm_time
-from shared.errors import InvalidRequest, SlipwayError
+from shared.errors import InvalidRequest
+from shared.log_context import about
 from shared.notifications.receivers import open_courier
 from shared.notifications.records import Delivery, DeliveryStore, Fate
 from shared.notifications.telling import Teller
 from shared.settings import Role
 
 blueprint = func.Blueprint()
-_LOG = logging.getLogger(__name__)
 _MOST = 100
 
 
@@ -37,15 +36,14 @@ def _teller() -> Teller:
 @blueprint.queue_trigger(arg_name="msg", queue_name="notifications", connection="AzureWebJobsStorage")
 def notifications_queue(msg: func.QueueMessage) -> None:
     """Record what is to be told of a run, or tell it."""
-    told, teller = json.loads(msg.get_body()), _teller()
-    registry = str(told["registry"])
-    if registry not in {one.name.lower() for one in teller.shop.settings.registries}:
+    errand, teller = read_errand(msg), _teller()
+    if errand.registry not in registry_keys():
         return
-    with about(told):
-        if "run" in told:
-            teller.plan(registry, str(told["run"]))
+    with about(errand.told):
+        if errand.run:
+            teller.plan(errand.registry, errand.run)
         else:
-            teller.deliver(registry, str(told["delivery"]))
+            teller.deliver(errand.registry, errand.told["delivery"])
 
 
 @blueprint.function_name("notifications_sweep")
@@ -53,11 +51,7 @@ def notifications_queue(msg: func.QueueMessage) -> None:
 def notifications_sweep(timer: func.TimerRequest) -> None:
     """Find what no message told of."""
     del timer
-    for registry in services().settings.registries:
-        try:
-            _teller().sweep(registry.name.lower())
-        except SlipwayError:
-            _LOG.exception("the notifications of %s could not be swept now", registry.name)
+    each_registry(_teller().sweep, "the notifications could not be swept now")
 
 
 @blueprint.function_name("notifications_purge")
@@ -65,8 +59,7 @@ def notifications_sweep(timer: func.TimerRequest) -> None:
 def notifications_purge(timer: func.TimerRequest) -> None:
     """Forget old deliveries."""
     del timer
-    for registry in services().settings.registries:
-        _teller().purge(registry.name.lower())
+    each_registry(_teller().purge, "old deliveries stay for a day")
 
 
 @blueprint.function_name("notifications_list")

@@ -10,10 +10,13 @@ import logging
 
 import azure.functions as func
 
+from functions._again import read_errand
 from functions._base_images import Doors, base_images
 from functions._http import answering, reply
 from functions._services import Services, services
-from shared.errors import InvalidRequest, SlipwayError, TooLarge, Unauthenticated
+from functions._sweeps import each_registry
+from shared.errors import InvalidRequest, TooLarge, Unauthenticated
+from shared.log_context import about
 from shared.triggers.base_images.events import Told, read_events
 from shared.triggers.base_images.looking import hint, poll
 
@@ -63,7 +66,9 @@ def registry_events_queue(msg: func.QueueMessage) -> None:
 @blueprint.queue_trigger(arg_name="msg", queue_name="base-images", connection="AzureWebJobsStorage")
 def base_images_queue(msg: func.QueueMessage) -> None:
     """Do one thing about base images."""
-    _doors().work(json.loads(msg.get_body()))
+    errand = read_errand(msg)
+    with about({"run": errand.told.get("ended") or errand.told.get("endpoint", ""), **errand.told}):
+        _doors().work(errand.told)
 
 
 @blueprint.function_name("base_images_sweep")
@@ -71,11 +76,7 @@ def base_images_queue(msg: func.QueueMessage) -> None:
 def base_images_sweep(timer: func.TimerRequest) -> None:
     """Start what waited for something, and record runs of which no message told."""
     del timer
-    for registry in services().settings.registries:
-        try:
-            _doors().serve(registry.name.lower())
-        except SlipwayError:
-            _LOG.exception("the rebuilds of %s could not be looked at now", registry.name)
+    each_registry(_doors().serve, "the rebuilds could not be looked at now")
 
 
 @blueprint.function_name("base_images_poll")
@@ -92,8 +93,9 @@ def base_images_purge(timer: func.TimerRequest) -> None:
     """Forget rebuilds that are long done."""
     del timer
     doors = _doors()
-    for registry in services().settings.registries:
-        doors.watch.pending.purge(registry.name.lower(), doors.shop.clock())
+    each_registry(
+        lambda registry: doors.watch.pending.purge(registry, doors.shop.clock()), "old rebuilds stay for a day"
+    )
 
 
 def _doors() -> Doors:

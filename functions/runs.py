@@ -7,11 +7,9 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
-from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, not_found, reply
+from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, named_run, reply
 from functions.live_logs import live_url
-from shared.arm.names import REGISTRY_TYPE, parse_run_id
 from shared.arm.requests import parse_run_update
-from shared.errors import NotFound
 from shared.runs.archive import archive
 from shared.runs.cancel import cancel
 from shared.runs.listing import list_runs, parse_page
@@ -48,7 +46,7 @@ def runs_list(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=_RUN_ROUTE, methods=["GET"])
 def runs_get(req: func.HttpRequest) -> func.HttpResponse:
     """Show one run."""
-    return arm_registry(req, Role.READER, lambda call: reply(run_resource(call.id, _run(call)).json_object()))
+    return arm_registry(req, Role.READER, lambda call: reply(run_resource(call.id, named_run(call)).json_object()))
 
 
 @blueprint.function_name("runs_update")
@@ -57,7 +55,7 @@ def runs_update(req: func.HttpRequest) -> func.HttpResponse:
     """Keep a run beyond its retention, or no longer."""
 
     def use(call: RegistryCall) -> func.HttpResponse:
-        wanted, run = parse_run_update(call.body()), _run(call)
+        wanted, run = parse_run_update(call.body()), named_run(call)
         if wanted is not None:
             run = archive(call.services.shop, call.partition, run.id, is_archived=wanted)
         return reply(run_resource(call.id, run).json_object())
@@ -71,7 +69,7 @@ def runs_cancel(req: func.HttpRequest) -> func.HttpResponse:
     """End a run as canceled; one that has ended stays as it is."""
 
     def use(call: RegistryCall) -> func.HttpResponse:
-        cancel(call.services.shop, call.partition, _run(call).id)
+        cancel(call.services.shop, call.partition, named_run(call).id)
         return reply()
 
     return arm_registry(req, Role.RUNNER, use)
@@ -89,7 +87,7 @@ async def runs_log_url(req: func.HttpRequest) -> func.HttpResponse:
 
     def is_settled(call: RegistryCall) -> func.HttpResponse:
         nonlocal settled
-        run, clock = _run(call), call.services.shop.clock
+        run, clock = named_run(call), call.services.shop.clock
         settled = run.is_terminal or clock() - run.created > _SHORT_RUN
         return reply({"logLink": _log_link(call, run)})
 
@@ -107,11 +105,3 @@ def _log_link(call: RegistryCall, run: Run) -> str:
     life = timedelta(seconds=run.timeout_seconds) + QUEUE_PATIENCE
     token = known.log_tokens.sign(call.partition, run.id, known.shop.clock(), life, reader=secrets.token_hex(8))
     return live_url(known.settings.public_url, call.partition, run.id, token)
-
-
-def _run(call: RegistryCall) -> Run:
-    identifier = call.request.route_params["run"]
-    try:
-        return call.services.shop.store.get(call.partition, parse_run_id(identifier))
-    except NotFound:
-        raise not_found(call.id, f"{REGISTRY_TYPE}/{call.id.name}/runs/{identifier}") from None

@@ -4,8 +4,9 @@ import logging
 
 import azure.functions as func
 
-from functions._services import services
+from functions._services import registry_keys, services
 from shared.errors import SlipwayError
+from shared.log_context import about
 from shared.runs.dispatch import announce, dispatch
 from shared.triggers.arming import sweep
 from shared.triggers.decisions import purge_decisions
@@ -23,11 +24,12 @@ def schedules_tick(timer: func.TimerRequest) -> None:
     del timer
     shop = services().shop
     for registry in sorted(tick(open_scheduler(shop))):
-        try:
-            announce(shop, registry, delay_seconds=0)
-            dispatch(shop, registry)
-        except SlipwayError:
-            _LOG.exception("the runs that timers queued in %s wait for the queue or the reconciler", registry)
+        with about({"registry": registry}):
+            try:
+                announce(shop, registry, delay_seconds=0)
+                dispatch(shop, registry)
+            except SlipwayError:
+                _LOG.exception("the runs that timers queued wait for the queue or the reconciler")
 
 
 @blueprint.function_name("schedules_sweep")
@@ -35,8 +37,7 @@ def schedules_tick(timer: func.TimerRequest) -> None:
 def schedules_sweep(timer: func.TimerRequest) -> None:
     """Arm the timers of tasks whose change was cut short by a crash."""
     del timer
-    known = services()
-    sweep(open_scheduler(known.shop), [registry.name.lower() for registry in known.settings.registries])
+    sweep(open_scheduler(services().shop), registry_keys())
 
 
 @blueprint.function_name("schedules_purge")

@@ -6,6 +6,7 @@ import azure.functions as func
 import httpx
 
 from functions._services import services
+from functions._sweeps import each_registry
 from shared.access.callers import trust
 from shared.errors import SlipwayError
 from shared.images.logins import LoginIssuer
@@ -23,12 +24,12 @@ def upkeep_reconcile(timer: func.TimerRequest) -> None:
     """Settle runs whose message, builder or report was lost."""
     del timer
     known = services()
-    for registry in known.settings.registries:
-        try:
-            reconcile(known.shop, registry.name.lower())
-            keep_warm(known.shop, registry)
-        except SlipwayError:
-            _LOG.exception("registry %s could not be reconciled now", registry.name)
+
+    def settle(registry: str) -> None:
+        reconcile(known.shop, registry)
+        keep_warm(known.shop, known.shop.registry(registry))
+
+    each_registry(settle, "the registry could not be reconciled now")
     try:
         sweep_groups(known.shop)
     except SlipwayError:
@@ -40,9 +41,8 @@ def upkeep_reconcile(timer: func.TimerRequest) -> None:
 def upkeep_purge(timer: func.TimerRequest) -> None:
     """Delete runs, logs and contexts past their retention."""
     del timer
-    known = services()
-    for registry in known.settings.registries:
-        purge(known.shop, registry.name.lower())
+    shop = services().shop
+    each_registry(lambda registry: purge(shop, registry), "old runs stay for a day")
 
 
 @blueprint.function_name("upkeep_layers")
@@ -53,6 +53,8 @@ def upkeep_layers(timer: func.TimerRequest) -> None:
     known = services()
     with httpx.Client(verify=trust(known.settings), follow_redirects=False, trust_env=False) as client:
         sweeper = LayerSweeper(known.shop, client, LoginIssuer(known.settings).deleting)
-        for registry in known.settings.registries:
-            deleted = sweeper.sweep(registry.name.lower())
-            _LOG.info("registry %s: %d manifests of kept layers deleted", registry.name, deleted)
+
+        def sweep(registry: str) -> None:
+            _LOG.info("%d manifests of kept layers deleted", sweeper.sweep(registry))
+
+        each_registry(sweep, "layers that nobody reads stay for a day")

@@ -258,6 +258,13 @@ class Settings(BaseModel):
     """Base address of a collector that takes OTLP over HTTP, without `/v1/traces`; none for no traces and metrics."""
     telemetry_headers: str = Field(default="", alias="OTEL_EXPORTER_OTLP_HEADERS", repr=False)
     """What the collector wants to see: `name=value`, comma-separated."""
+    insights: str = Field(
+        default="",
+        alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        pattern=r"^$|^(\w+=[^=;]*;)*InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(;\w+=[^=;]*)*$",
+        repr=False,
+    )
+    """Application Insights that takes traces and metrics; the Functions host sends its own there, too."""
     price_cpu: float = Field(default=0.0, alias="SLIPWAY_PRICE_CPU_SECOND", ge=0)
     """Price of one core for a second, in the operator's currency."""
     price_memory: float = Field(default=0.0, alias="SLIPWAY_PRICE_GB_SECOND", ge=0)
@@ -308,6 +315,11 @@ class Settings(BaseModel):
         """The kinds of groups that may be started, the cheapest first."""
         usual = BuilderKind.FULL if self.builder_privileged else BuilderKind.CONFINED
         return tuple(sorted(set(self.builder_kinds) or {usual}))
+
+    @property
+    def tells_telemetry(self) -> bool:
+        """Whether traces and metrics go anywhere."""
+        return bool(self.telemetry_endpoint or self.insights)
 
     @property
     def is_signing(self) -> bool:

@@ -10,8 +10,7 @@ from shared.settings import Settings, SettingsError, read_settings
 PLATFORM = {
     "AzureWebJobsStorage__credential": "the host's triggers use a managed identity, not a key",
     "AzureWebJobsDisableHomepage": "the host answers / itself otherwise",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING": "where the host sends telemetry",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the identity that the host sends telemetry with",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the identity that host and app send telemetry with",
     "PYTHON_THREADPOOL_THREAD_COUNT": "how many requests the Python worker answers at the same time",
 }
 """Settings that the Functions platform reads, and why the deployment sets them."""
@@ -39,6 +38,7 @@ _COMPUTED = {
     "SLIPWAY_BUILDER_RESOURCE_GROUP": _GROUP,
     "SLIPWAY_BUILDER_SUBNET": f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/network/subnets/builders",
     "SLIPWAY_KEY_VAULT_SUFFIX": ".vault.example",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
 }
 """Stand-ins for what only a deployment knows; `computed` does for any other."""
 

@@ -18,6 +18,7 @@ from shared.container_groups.loss import Loss
 from shared.container_groups.service import NO_ROOM, Groups, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import Conflict, NotFound, PreconditionFailed, Throttled, Unavailable
+from shared.metrics import Metric, count
 from shared.storage import Row, Table
 from shared.storage.tables import Scalar
 
@@ -110,7 +111,7 @@ class RationedGroups:
             with self._one_at_a_time:
                 self._spend()
             try:
-                self._groups.start(replace(request, location=region, others=()))
+                self._create(replace(request, location=region, others=()))
             except Throttled as error:
                 refused.append(self._begin_rest(region if error.code == NO_ROOM else _EVERYWHERE, error))
                 if error.code != NO_ROOM:
@@ -118,6 +119,17 @@ class RationedGroups:
             else:
                 return
         raise _joined(refused).refusal(self._clock())
+
+    def _create(self, request: GroupRequest) -> None:
+        outcome = "failed"
+        try:
+            self._groups.start(request)
+            outcome = "created"
+        except Throttled as error:
+            outcome = "noRoom" if error.code == NO_ROOM else "throttled"
+            raise
+        finally:
+            count(Metric.CREATIONS, region=request.location, outcome=outcome)
 
     def state(self, name: str) -> GroupState:
         """Ask what became of a group."""

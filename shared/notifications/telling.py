@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.arm.names import parse_registry_id
 from shared.errors import NotFound, SlipwayError
+from shared.metrics import Metric, count
 from shared.notifications.events import cloud_event, notices, wants
 from shared.notifications.receivers import Answer, Courier, Result
 from shared.notifications.records import Delivery, DeliveryStore, Fate, Recorded
@@ -76,6 +77,8 @@ class Teller:
             return None
         tried = self._tried(claimed.delivery, self._attempt(claimed.delivery))
         self.deliveries.note(claimed, tried)
+        outcome = "failed" if tried.fate is Fate.PENDING else tried.fate.value
+        count(Metric.NOTIFICATIONS, registry=registry, outcome=outcome)
         _LOG.info("run %s: %s to %s: %s (%s)", tried.run_id, tried.notice, tried.receiver, tried.fate, tried.answer)
         if tried.fate is Fate.PENDING:
             self._hint(tried, tried.due - self.shop.clock())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from shared.container_groups.agent_pools import AgentPool
 from shared.container_groups.pool import Group, Wanted
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
+from shared.log_context import about
 from shared.runs.context import Workshop
 from shared.runs.finish import Ending, close, finish
 from shared.runs.kinds import is_spot, needed_kind, started_kind
@@ -113,10 +114,15 @@ def _choose(shop: Workshop, line: deque[Active], most: int, taken: set[int], lim
 
 
 def _start_together(shop: Workshop, chosen: list[tuple[Run, Active]]) -> list[tuple[Run, Throttled | None]]:
+    def begin(one: tuple[Run, Active]) -> tuple[Run, Throttled | None]:
+        run, held = one
+        with about({"registry": run.registry, "task": run.task or "", "run": run.id}):
+            return run, start(shop, run, held)
+
     if len(chosen) <= 1:
-        return [(run, start(shop, run, held)) for run, held in chosen]
+        return [begin(one) for one in chosen]
     with ThreadPoolExecutor(len(chosen)) as pool:
-        return list(pool.map(lambda one: (one[0], start(shop, *one)), chosen))
+        return list(pool.map(begin, chosen))
 
 
 def _obstacle(shop: Workshop, first: Active) -> str:

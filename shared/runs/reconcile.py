@@ -11,6 +11,7 @@ from itertools import islice
 from shared.container_groups.loss import LossKind
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
+from shared.log_context import about
 from shared.runs.context import Workshop
 from shared.runs.dispatch import MAX_ATTEMPTS, dispatch, start
 from shared.runs.finish import Ending, close, finish
@@ -36,10 +37,11 @@ def reconcile(shop: Workshop, registry: str) -> None:
     """
     waiting = islice(shop.store.waiting(registry), _WAITING_LOOKED_AT)
     for active in [*shop.store.placed(registry), *waiting]:
-        try:
-            _settle(shop, active)
-        except SlipwayError:
-            _LOG.exception("run %s could not be reconciled now", active.run_id)
+        with about({"registry": registry, "run": active.run_id}):
+            try:
+                _settle(shop, active)
+            except SlipwayError:
+                _LOG.exception("run %s could not be reconciled now", active.run_id)
     dispatch(shop, registry)
 
 

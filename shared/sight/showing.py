@@ -1,15 +1,18 @@
-"""From runs to a collector: a trace and a few values when a run has ended, the lengths of queues meanwhile."""
+"""From runs to where telemetry goes: a trace and values when a run has ended, queues and counts meanwhile."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.errors import NotFound
+from shared.metrics import Counted, Metric, Point
 from shared.runs.context import Workshop
 from shared.runs.cost import cost
 from shared.runs.model import Run
 from shared.runs.results import read_result
 from shared.runs.trace import Trace, trace
-from shared.sight.otlp import Collector, Metric, Point, Shape
+from shared.sight.sinks import Sink
 
 
 def trace_of(shop: Workshop, run: Run) -> Trace:
@@ -20,31 +23,37 @@ def trace_of(shop: Workshop, run: Run) -> Trace:
 
 @dataclass(frozen=True)
 class Show:
-    """Sends what there is to see."""
+    """Sends what there is to see to one sink; each method raises Unavailable while the sink is away."""
 
     shop: Workshop
-    collector: Collector
+    sink: Sink
 
     def ended(self, registry: str, run_id: str) -> None:
-        """Send trace and values of a run that has ended. Raises Unavailable when the collector is away."""
+        """Send trace and values of a run that has ended."""
         try:
             run = self.shop.store.get(registry, run_id)
         except NotFound:
             return
         if run.is_terminal:
-            self.collector.send_trace(trace_of(self.shop, run))
+            self.sink.send_trace(trace_of(self.shop, run))
             used = cost(run, self.shop.settings, self.shop.clock())
-            self.collector.send_points(points(run, used.cpu_seconds))
+            self.sink.send_points(points(run, used.cpu_seconds))
 
-    def queues(self, registry: str, begin: datetime) -> None:
-        """Send how many runs wait and are under way. Raises Unavailable when the collector is away."""
-        waiting = sum(1 for _ in self.shop.store.waiting(registry))
-        placed = len(self.shop.store.placed(registry))
-        now, labels = self.shop.clock(), {"registry": registry}
-        self.collector.send_points(
+    def counted(self, counts: Iterable[Counted], begin: datetime, at: datetime) -> None:
+        """Send what a process has counted."""
+        self.sink.send_points([Point(one.metric, one.number, begin, at, one.labels) for one in counts])
+
+    def queues(self, registry: str) -> None:
+        """Send how many runs wait and are under way, in the registry's own line and in that of each agent pool."""
+        waiting = Counter(active.lane for active in self.shop.store.waiting(registry))
+        placed = Counter(active.lane for active in self.shop.store.placed(registry))
+        pools = {"", *(pool.key for pool in self.shop.agent_pools.all(registry))}
+        now = self.shop.clock()
+        self.sink.send_points(
             [
-                Point(Metric.QUEUED, Shape.GAUGE, waiting, begin, now, labels),
-                Point(Metric.ACTIVE, Shape.GAUGE, placed, begin, now, labels),
+                Point(metric, counts[pool], now, now, {"registry": registry, "pool": pool})
+                for metric, counts in ((Metric.QUEUED, waiting), (Metric.ACTIVE, placed))
+                for pool in sorted(pools | counts.keys())
             ]
         )
 
@@ -53,16 +62,12 @@ def points(run: Run, cpu_seconds: float) -> list[Point]:
     """Answer what a run that has ended adds to the metrics. Its own name is no label: that would be a series each."""
     end = run.finished or run.updated
     labels = {"registry": run.registry, "outcome": run.status.value, "cause": run.cause.kind.value}
-
-    def point(metric: Metric, shape: Shape, value: float) -> Point:
-        return Point(metric, shape, value, run.created, end, labels)
-
-    made = [
-        point(Metric.RUNS, Shape.SUM, 1),
-        point(Metric.GROUPS, Shape.SUM, run.attempt),
-        point(Metric.CPU, Shape.SUM, cpu_seconds),
-        point(Metric.WAIT, Shape.HISTOGRAM, ((run.started or end) - run.created).total_seconds()),
-    ]
+    values = {
+        Metric.RUNS: 1.0,
+        Metric.BUILDERS: float(run.attempt),
+        Metric.CPU: cpu_seconds,
+        Metric.WAIT: ((run.started or end) - run.created).total_seconds(),
+    }
     if run.started:
-        made.append(point(Metric.DURATION, Shape.HISTOGRAM, (end - run.started).total_seconds()))
-    return made
+        values[Metric.DURATION] = (end - run.started).total_seconds()
+    return [Point(metric, value, run.created, end, labels) for metric, value in values.items()]

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from shared.arm.wire import TimerCause
 from shared.errors import SlipwayError, Throttled, Unavailable
+from shared.log_context import about
+from shared.metrics import Metric, count
 from shared.runs.causes import Cause, CauseKind
 from shared.runs.model import Run
 from shared.schedule_language import parse
@@ -49,11 +51,12 @@ def tick(scheduler: Scheduler) -> set[str]:
         for hint in hints:
             if scheduler.clock() > now + WORK:
                 return
-            try:
-                if fire(scheduler, hint):
-                    touched.add(hint.registry)
-            except SlipwayError:
-                _LOG.exception("the timer %s of %s is looked at again with the next tick", hint.timer, hint.registry)
+            with about({"registry": hint.registry, "task": hint.task}):
+                try:
+                    if fire(scheduler, hint):
+                        touched.add(hint.registry)
+                except SlipwayError:
+                    _LOG.exception("the timer %s is looked at again with the next tick", hint.timer)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         for _ in pool.map(look, _by_task(scheduler.timers.due(now))):
@@ -162,7 +165,18 @@ def _settle(
     reason = _reason(claim, verdict, run_id, refusal, scheduler.patience)
     scheduler.decisions.record(_decision(timer, verdict, reason, run_id))
     advanced = scheduler.timers.change(timer, timer.waiting(claim.following, scheduler.spread))
+    if advanced is not None:
+        _measure(timer.registry, claim, verdict)
     return _Served(advanced is not None, made_run=verdict is Verdict.STARTED)
+
+
+def _measure(registry: str, claim: Claim, verdict: Verdict) -> None:
+    """Count the times that came: the one that was decided about, and those that passed unserved before it."""
+    served = int(verdict is not Verdict.SUPPRESSED)
+    if served:
+        count(Metric.SCHEDULES, registry=registry, outcome=verdict.value)
+    if missed := claim.passed - served:
+        count(Metric.SCHEDULES, missed, registry=registry, outcome="missed")
 
 
 def _decision(timer: ArmedTimer, verdict: Verdict, reason: str, run_id: str | None) -> Decision:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions._logs import about, install
+from functions._logs import install
+from shared.log_context import about
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import islice
 
 from shared.errors import SlipwayError, Throttled, Unavailable
+from shared.metrics import Metric, count
 from shared.triggers.base_images.looks import failed, put_off, seen
 from shared.triggers.base_images.model import Base, BaseTag, Dependent, Pending, is_behind
 from shared.triggers.base_images.watch import Watch
@@ -58,16 +59,21 @@ def _looked(watch: Watch, base: Base) -> Base:
     now = watch.clock()
     until = watch.bases.paused(base.tag.registry)
     if until is not None and until > now:
+        count(Metric.CHECKS, outcome="paused")
         return put_off(base, f"The registry {base.tag.registry} asked for a pause.", until)
     try:
         found = watch.lookout.look(base.tag, base.found.digest, base.login)
     except Throttled as fault:
         until = now + timedelta(seconds=fault.retry_after)
         watch.bases.pause(base.tag.registry, until)
+        count(Metric.CHECKS, outcome="throttled")
         return put_off(base, fault.message, until)
     except SlipwayError as fault:
+        count(Metric.CHECKS, outcome="failed")
         return failed(base, fault.message, now, watch.rhythm)
-    return seen(base, found, now, watch.rhythm)
+    looked = seen(base, found, now, watch.rhythm)
+    count(Metric.CHECKS, outcome="same" if looked.generation == base.generation else "changed")
+    return looked
 
 
 def fan_out(watch: Watch, key: str, generation: int | None = None, after: str = "") -> int:

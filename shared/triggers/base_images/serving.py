@@ -13,6 +13,7 @@ from itertools import groupby
 
 from shared.arm.wire import ImageDescriptor, ImageUpdateCause
 from shared.errors import NotFound, SlipwayError, Throttled, Unavailable
+from shared.log_context import about
 from shared.runs.causes import Cause, CauseKind
 from shared.runs.model import Run, Status
 from shared.triggers.base_images.deciding import Answer, Facts, Trigger, decide
@@ -52,11 +53,12 @@ def serve(watch: Watch, registry: str, shards: Iterable[str] = ("",)) -> Served:
             served.lost += _lost(watch, rows)
             if watch.clock() > began + WORK or len(served.started) >= room:
                 continue
-            try:
-                run = serve_task(watch, task, rows, lineage)
-            except SlipwayError:
-                _LOG.exception("the rebuilds of task %s in %s are looked at again later", task.task, registry)
-                continue
+            with about({"registry": registry, "task": task.task}):
+                try:
+                    run = serve_task(watch, task, rows, lineage)
+                except SlipwayError:
+                    _LOG.exception("the rebuilds of the task are looked at again later")
+                    continue
             served.started += [run] if run else []
     return served
 

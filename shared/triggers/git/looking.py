@@ -17,6 +17,7 @@ from itertools import islice
 
 from shared.contexts import GitContext
 from shared.errors import NotFound, SlipwayError
+from shared.log_context import about
 from shared.runs.causes import CauseKind
 from shared.runs.context import Workshop
 from shared.storage import Row
@@ -74,10 +75,11 @@ def look_around(lookout: Lookout, registry: str, minutes: int) -> None:
     def look(watch: Watch) -> None:
         if lookout.shop.clock() > began + WORK:
             return
-        try:
-            look_at(lookout, watch)
-        except SlipwayError:
-            _LOG.exception("the repository of task %s in %s is looked at again later", watch.task, registry)
+        with about({"registry": registry, "task": watch.task}):
+            try:
+                look_at(lookout, watch)
+            except SlipwayError:
+                _LOG.exception("the repository of the task is looked at again later")
 
     due = [watch for watch in lookout.watches.of_registry(registry) if _is_due(watch, began, minutes)]
     with ThreadPoolExecutor(_THREADS) as pool:

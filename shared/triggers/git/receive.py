@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.clock import Clock
-from shared.errors import InvalidRequest, TooLarge, Unauthenticated
+from shared.errors import InvalidRequest, SlipwayError, TooLarge, Unauthenticated
+from shared.metrics import Metric, count
 from shared.triggers.git.announcing import Announcer
 from shared.triggers.git.deliveries import REMEMBERED, Accepted, DeliveryStore
 from shared.triggers.git.events import Delivery, HostKind, Ignored, Ping
@@ -53,9 +54,24 @@ class Desk:
 
 def receive(desk: Desk, hook_id: str, headers: Headers, body: bytes) -> Receipt:
     """Take one delivery. Raises TooLarge, Unauthenticated or Unavailable."""
+    try:
+        host, receipt = _receive(desk, hook_id, headers, body)
+    except SlipwayError as fault:
+        is_refused = isinstance(fault, TooLarge | Unauthenticated)
+        count(Metric.DELIVERIES, host="", outcome="refused" if is_refused else "failed")
+        raise
+    count(Metric.DELIVERIES, host=host.value, outcome=receipt.state.value)
+    return receipt
+
+
+def _receive(desk: Desk, hook_id: str, headers: Headers, body: bytes) -> tuple[HostKind, Receipt]:
     if len(body) > MAX_BODY:
         raise TooLarge(f"The body has {len(body)} bytes; at most {MAX_BODY} are taken.")
     hook = _known_sender(desk, hook_id, headers, body)
+    return hook.host, _take(desk, hook, headers, body)
+
+
+def _take(desk: Desk, hook: Hook, headers: Headers, body: bytes) -> Receipt:
     receiver = git_host(hook.host)
     try:
         delivery = receiver.parse(headers, body)

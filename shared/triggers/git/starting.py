@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from shared.arm.requests import Overrides
 from shared.arm.wire import SourceTriggerCause
 from shared.errors import NotFound, SlipwayError, Throttled, Unavailable
+from shared.log_context import about
 from shared.runs.causes import Cause, CauseKind
 from shared.runs.context import Workshop
 from shared.runs.finish import Ending, finish
@@ -98,11 +99,12 @@ class Starter:
             for one in watched(task.properties, self._shop.settings.git_hosts) if task else ():
                 if task is None or one.repository != repository:
                     continue
-                try:
-                    self._judge(Subject(task, one), hook.host, event, key)
-                except SlipwayError as error:
-                    _LOG.warning("task %s in %s: an event comes again: %s", task.name, registry, error.message)
-                    fault = error
+                with about({"registry": registry, "task": task.name}):
+                    try:
+                        self._judge(Subject(task, one), hook.host, event, key)
+                    except SlipwayError as error:
+                        _LOG.warning("an event comes again: %s", error.message)
+                        fault = error
         if fault is not None:
             raise fault
 

@@ -13,11 +13,11 @@ from shared.network import Allowed
 ROOT = Path(__file__).parents[3]
 OWN_CLIENTS = {
     "functions/provenance.py": "the deployment's own registries",
-    "functions/sight.py": "the operator's own collector of telemetry",
     "functions/upkeep.py": "the deployment's own registries",
     "shared/access/signing.py": "the deployment's own vault",
     "shared/access/vaults.py": "vaults below the configured suffix",
     "shared/images/logins.py": "the deployment's own registries and Azure's token service",
+    "shared/sight/exporting.py": "the operator's own collector, and Application Insights",
     "shared/provenance/__main__.py": "a program for a person at a terminal",
     "shared/access/outbound.py": "the checked one itself",
 }
