@@ -34,7 +34,7 @@ from shared.grant import (
 )
 from shared.runs.context import Workshop
 from shared.runs.dispatch import announce, dispatch
-from shared.runs.finish import Ending, finish
+from shared.runs.finish import Ending, finish, note_release
 from shared.runs.given_logins import read_logins
 from shared.runs.handover import conclude
 from shared.runs.kept_layers import KeptLayers
@@ -110,6 +110,8 @@ def leave(shop: Workshop, group: Group) -> Group:
         if fresh is None:
             return group
         group = fresh
+    if group.run_id:
+        note_release(shop, group.registry, group.run_id, group.name)
     if group.run_id and shop.store.change(group.registry, group.run_id, again):
         held = shop.store.find_placed(group.registry, group.run_id)
         if held is not None:
@@ -202,8 +204,10 @@ def _after_run(shop: Workshop, group: Group) -> None:
     """Let a builder of a pool wait for its next run. Raises Gone when it is not to have one."""
     if not group.may_return:
         shop.pool.release_after(group.registry, group.name, group.run_id)
+        note_release(shop, group.registry, group.run_id, group.name)
         raise Gone("The run of this container group has ended or belongs to another one.")
     if shop.pool.take_back(group):
+        note_release(shop, group.registry, group.run_id, group.name)
         dispatch_soon(shop, group.registry)
 
 

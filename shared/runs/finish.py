@@ -4,12 +4,13 @@ The state moves first. What follows is repeated by the reconciler until it is do
 among the active ones until it is closed.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.arm.wire import BaseImage
-from shared.errors import SlipwayError
+from shared.errors import NotFound, SlipwayError
 from shared.grant import Image, Platform
 from shared.runs.context import Workshop
 from shared.runs.logs import complete_log
@@ -94,8 +95,22 @@ def _leave_group(shop: Workshop, run: Run, name: str) -> None:
         return
     if group is None or not group.may_return:
         shop.pool.release(run.registry, name)
+        note_release(shop, run.registry, run.id, name)
     elif run.epoch == 0:
         shop.pool.take_back(group, has_served=False)
+        note_release(shop, run.registry, run.id, name)
+
+
+def note_release(shop: Workshop, registry: str, run_id: str, name: str) -> None:
+    """Note when an ended run's group was deleted, or was ready for another run; the first word counts."""
+
+    def note(run: Run) -> Run | None:
+        if not run.is_terminal or run.group != name or run.released is not None:
+            return None
+        return run.model_copy(update={"released": shop.clock()})
+
+    with contextlib.suppress(NotFound):
+        shop.store.change(registry, run_id, note)
 
 
 def lingers(run: Run, now: datetime) -> bool:

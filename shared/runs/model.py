@@ -94,6 +94,10 @@ class Run(BaseModel):
     """How many of them were lost by no fault of the run."""
     setbacks: tuple[Setback, ...] = ()
     """The latest of those."""
+    group_seconds: float = 0.0
+    """For how long it had groups that it has lost or given back."""
+    released: datetime | None = None
+    """When the group in which it ended was deleted, or was ready for another run."""
     may_have_pushed: bool = False
     """Whether a builder has had a login by which it could push."""
     epoch: int = 0
@@ -132,4 +136,11 @@ class Run(BaseModel):
         """Answer the run in another status. Raises ValueError for a move that is not legal."""
         if not may_move(self.status, status):
             raise ValueError(f"a run cannot go from {self.status} to {status}")
-        return self.model_copy(update={"status": status, "updated": now, **changes})
+        known = self._without_group(now) if status is Status.QUEUED else self
+        return known.model_copy(update={"status": status, "updated": now, **changes})
+
+    def _without_group(self, now: datetime) -> "Run":
+        """Answer the run, and for how long it has had groups by now."""
+        begin = self.placed or self.started
+        had = max(0.0, (now - begin).total_seconds()) if begin else 0.0
+        return self.model_copy(update={"group_seconds": self.group_seconds + had, "placed": None, "started": None})

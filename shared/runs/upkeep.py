@@ -9,7 +9,7 @@ from shared.container_groups.pool import WARM_LIFE, Group, SeatsTaken, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop
-from shared.runs.finish import lingers
+from shared.runs.finish import lingers, note_release
 from shared.runs.kinds import is_spot, started_kind
 from shared.runs.logs import delete_log
 from shared.runs.model import Run
@@ -106,8 +106,9 @@ def sweep_groups(shop: Workshop) -> None:
     registries = [registry.name.lower() for registry in shop.settings.registries]
     for registry in registries:
         for group in list(shop.pool.groups(registry)):
-            if _run_is_over(shop, group) if group.run_id else group.is_spent:
-                shop.pool.retire(group)
+            is_over = _run_is_over(shop, group) if group.run_id else group.is_spent
+            if is_over and shop.pool.retire(group) and group.run_id:
+                note_release(shop, registry, group.run_id, group.name)
     for name in shop.pool.leftovers(registries):
         _LOG.warning("the container group %s belongs to no run and is deleted", name)
         shop.pool.delete(name)

@@ -140,7 +140,7 @@ def explain_run(shop: Workshop, scheduler: Scheduler, run: Run) -> RunExplanatio
         reason=_reason(run, decisions),
         decisions=tuple(map(_facts, decisions)),
         queue=_queue_of_run(shop, run) if run.status is Status.QUEUED else None,
-        cost=_cost(shop, run) if run.placed or run.started else None,
+        cost=_cost(shop, run) if run.placed or run.started or run.group_seconds else None,
         setbacks=tuple(map(_setback, run.setbacks)),
     )
 

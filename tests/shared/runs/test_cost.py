@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.runs.cost import cost
-from shared.runs.model import Requester, Run
+from shared.runs.model import Requester, Run, Status
 from shared.settings import Settings
 
 T0 = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -38,6 +38,30 @@ def test_a_group_counts_from_when_it_was_asked_for(moments: dict[str, int | None
     used = cost(a_run(**moments), settings(), T0 + timedelta(seconds=100))
 
     assert (used.cpu_seconds, used.memory_gb_seconds, used.amount) == (cpu, memory, None)
+
+
+@pytest.mark.parametrize(
+    ("moments", "seconds"),
+    [
+        ({"placed": 10, "finished": 70, "released": 85}, 75),
+        ({"placed": 10, "finished": 70, "released": None}, 90),
+        ({"placed": 10, "finished": 70, "released": 40}, 30),
+    ],
+)
+def test_a_group_counts_until_it_is_deleted(moments: dict[str, int | None], seconds: float) -> None:
+    run = a_run(**moments).model_copy(update={"group": "g"})
+    assert cost(run, settings(), T0 + timedelta(seconds=100)).cpu_seconds == seconds * 2
+    assert cost(run, settings(), T0 + timedelta(hours=3)).cpu_seconds == (
+        360 if moments["released"] is None else seconds * 2
+    )
+
+
+def test_groups_that_were_lost_count_until_then() -> None:
+    run = a_run(placed=10).model_copy(update={"status": Status.STARTED})
+    waiting = run.moved(Status.QUEUED, T0 + timedelta(seconds=30))
+    assert cost(waiting, settings(), T0 + timedelta(hours=1)).cpu_seconds == 40
+    again = waiting.model_copy(update={"placed": T0 + timedelta(seconds=100)})
+    assert cost(again, settings(), T0 + timedelta(seconds=101)).cpu_seconds == 42
 
 
 def test_prices_make_an_amount() -> None:

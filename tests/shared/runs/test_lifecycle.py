@@ -62,11 +62,14 @@ def test_a_builder_that_tells_what_its_images_hold_outlives_its_run_by_a_minute(
     groups = [hands.get(run).group or "" for run in (first, second)]
     assert hands.groups.names() == groups
 
+    hands.later(seconds=30)
     depart(hands.shop, Bearer(hands.partition, groups[0]))
     assert hands.groups.names() == groups[1:]
-    hands.later(seconds=61)
+    assert hands.get(first).released == hands.now[0]
+    hands.later(seconds=31)
     sweep_groups(hands.shop)
     assert hands.groups.names() == []
+    assert hands.get(second).released == hands.now[0]
 
 
 def test_a_builder_outside_of_pools_does_not_leave_before_its_run_has_ended(hands: "Hands") -> None:
@@ -92,6 +95,7 @@ def test_a_builder_claims_works_and_reports(hands: "Hands") -> None:
     assert hands.log(run) == f"\r\nRun ID: {run.id} was successful after 5s\r\n"
     assert hands.complete(run) == "successful"
     assert hands.groups.running == {}
+    assert hands.get(run).released == hands.now[0]
     assert list(hands.shop.store.active(hands.partition)) == []
 
 

@@ -13,6 +13,7 @@ from shared.grant import Grant, Registration, Reuse
 from shared.runs.agent_pools import PoolKeeper
 from shared.runs.cancel import cancel
 from shared.runs.claim import Gone, Superseded, heartbeat, look_for_work, report
+from shared.runs.cost import cost
 from shared.runs.dispatch import dispatch
 from shared.runs.machines import TokenKeeper, depart, register
 from shared.runs.model import Run, Status
@@ -81,8 +82,13 @@ def test_a_group_of_a_pool_executes_run_after_run(hands: "Hands") -> None:
     for run in runs:
         grant = yard.take(group)
         assert (grant.run_id, grant.claims_again) == (run.id, True)
+        hands.later(seconds=20)
         yard.succeed(grant)
+        assert hands.get(run).released is None
+        hands.later(seconds=5)
     assert yard.claim(group) is None
+    shares = [round(cost(hands.get(run), hands.shop.settings, hands.shop.clock()).cpu_seconds) for run in runs]
+    assert shares == [50, 50, 50], "each until the builder is clean"
     assert [yard.status(run) for run in runs] == [Status.SUCCEEDED] * 3
     assert hands.groups.started == [group]
     assert list(hands.groups.running) == [group]
