@@ -17,7 +17,8 @@ from shared.errors import NotFound
 from shared.grant import LayersUse, LoginRequest, Platform, RegistryLogin
 from shared.images.references import Reference
 
-_DOCKERFILE_LIMIT: Final = 4 * 1024**2
+DOCKERFILE_LIMIT: Final = 4 * 1024**2
+"""Bytes of a Dockerfile that is read at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ async def scan(shop: Shop, subject: Subject, *, quiet: bool = False) -> Scanned:
         shop.log.line(f"WARNING: {why}")
     return Scanned(
         text=_for_engine(dockerfile, found.text, shop.log),
-        ignore=read_text(subject.root, f"{subject.path}.dockerignore", _DOCKERFILE_LIMIT),
+        ignore=read_text(subject.root, f"{subject.path}.dockerignore", DOCKERFILE_LIMIT),
         bases=bases,
         digests={**held, **found.digests},
         logins=logins,
@@ -92,7 +93,7 @@ async def _held(subject: Subject, bases: Bases) -> dict[Reference, str]:
 
 
 def _read(subject: Subject) -> str:
-    text = read_text(subject.root, subject.path, _DOCKERFILE_LIMIT)
+    text = read_text(subject.root, subject.path, DOCKERFILE_LIMIT)
     if text is None:
         raise NotFound(f"the Dockerfile {subject.path!r} is not in the context")
     return text

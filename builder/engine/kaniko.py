@@ -11,7 +11,7 @@ import platform as machine_facts
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from builder.engine.executor import Executor, ask
 from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.oci_layout import Layout, read_layout
+from builder.engine.own_images import served
 from builder.engine.protocol import ImageBuild, Kind, Write
 from builder.engine.tail import REASON, Tail
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed, reason
@@ -84,26 +85,24 @@ class KanikoEngine:
     async def build(self, build: ImageBuild, write: Write) -> str:
         """Build into a layout of our own and return the manifest's digest. Raises NeedsFull before anything is done."""
         found = await self._ready()
-        kaniko = found.executor
-        if why := refusal(build, self._machine, kaniko):
+        if why := await self.refusal(build):
             raise NeedsFull(why)
         async with self._one:
             await self._make_clean()
             place = self._place()
             try:
-                _fill(place, build)
-                end = _End(write)
-                self._is_clean = False
-                argv = arguments(self._executor, build, place, kaniko, has_var_run=found.has_var_run)
-                status = await process.run(argv, env=self._environment(build, place, kaniko), output=end, cwd=Path("/"))
-                if status:
-                    raise StepFailed(f"exit status {status}{end.reason()}")
-                self._is_clean = True
+                with served(build, self._made) as text:
+                    await self._execute(replace(build, dockerfile=text), place, found, write)
                 layout = _read(place)
             finally:
                 shutil.rmtree(place / "config", ignore_errors=True)
         self._made |= dict.fromkeys(build.tags, layout)
         return layout.manifest.digest
+
+    async def refusal(self, build: ImageBuild) -> str | None:
+        """Return what of a build kaniko would leave out or cannot do, and who can; None when it can."""
+        found = await self._ready()
+        return refusal(build, self._machine, found.executor)
 
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Put the image's layers into the registry, then its manifest under the tag."""
@@ -155,6 +154,17 @@ class KanikoEngine:
         if self._found is not None:
             self._remove_leftovers(self._found.own)
         self._made.clear()
+
+    async def _execute(self, build: ImageBuild, place: Path, found: "_Found", write: Write) -> None:
+        _fill(place, build)
+        end = _End(write)
+        self._is_clean = False
+        argv = arguments(self._executor, build, place, found.executor, has_var_run=found.has_var_run)
+        environment = self._environment(build, place, found.executor)
+        status = await process.run(argv, env=environment, output=end, cwd=Path("/"))
+        if status:
+            raise StepFailed(f"exit status {status}{end.reason()}")
+        self._is_clean = True
 
     async def _upload(
         self, registries: Session, image: Reference, upload: Upload, turn: asyncio.Semaphore, write: Write

@@ -99,6 +99,11 @@ class MobyEngine:
             if status := await process.run(argv, env=self._build_env(again, place), output=said):
                 raise StepFailed(f"exit status {status}{said.reason()}")
 
+    async def refusal(self, build: ImageBuild) -> str | None:
+        """Return None: BuildKit itself says what it cannot do."""
+        _ = build
+        return None
+
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Push one tag. The daemon sends the token of `login` as it is."""
         await self._started()

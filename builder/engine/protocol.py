@@ -205,6 +205,10 @@ class Engine(Protocol):
         """Build the image under all its tags and return its digest."""
         ...
 
+    async def refusal(self, build: ImageBuild) -> str | None:
+        """Return what of a build this kind of engine cannot do, as a sentence that says who can; None for nothing."""
+        ...
+
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Push an image that was built here and return the digest that the engine pushed."""
         ...

@@ -143,6 +143,11 @@ class ScriptedEngine:
         await self._play(self.builds, write)
         return self.digest(build)
 
+    async def refusal(self, build: ImageBuild) -> str | None:
+        """Answer what was set, for Dockerfiles that hold its first word."""
+        word = self.refuses.partition(" ")[0]
+        return self.refuses if word and word in build.dockerfile else None
+
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Play the next push; the digest is that of the last build, or the one that was set for the image."""
         self.pushed.append((image, login))

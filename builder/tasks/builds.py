@@ -1,6 +1,7 @@
 """A `build` step: scan and pin as in a Docker build, then its text through the shell."""
 
 import asyncio
+import contextlib
 import posixpath
 import tempfile
 import time
@@ -12,10 +13,13 @@ from typing import Final
 from builder.annotations import annotations
 from builder.contexts.choose import source_of
 from builder.contexts.source import Context
-from builder.engine.protocol import REMOTE, Annotations, TextBuild
-from builder.faults import EngineUnavailable, Fenced, StepFailed, reason
+from builder.contexts.tree import read_text
+from builder.engine.protocol import REMOTE, Annotations, ImageBuild, TextBuild, Workspace
+from builder.engine.text_builds import image_build
+from builder.faults import ContextRefused, EngineUnavailable, Fenced, StepFailed, reason
 from builder.layer_cache import OUTPUTS, keep_text, look_up, may_keep_text, place_of_text
-from builder.scan import Scanned, Subject, scan
+from builder.scan import DOCKERFILE_LIMIT, Scanned, Subject, scan
+from builder.shop import Shop
 from builder.steps import warn_of_emulation
 from builder.tasks.attempts import Attempts, attempt_all
 from builder.tasks.room import WORKSPACE, Room
@@ -23,7 +27,7 @@ from shared.contexts import ContextKind, classify, secret_parts
 from shared.errors import LanguageError, SlipwayError
 from shared.grant import Platform, Source, SpanName
 from shared.images.references import Reference
-from shared.language import BuildStep
+from shared.language import BuildStep, Plan
 
 _SCAN_SECONDS: Final = 900
 _PLATFORM_PARTS: Final = 3
@@ -143,6 +147,31 @@ async def _fetched(room: Room, step: BuildStep, private: Path) -> Place:
     before, _, after = step.docker_text.rpartition(command.context)
     dockerfile = posixpath.normpath(command.dockerfile or "Dockerfile")
     return Place(REMOTE, dockerfile, context.root, f"{before}.{after}", context, context.root)
+
+
+async def refusal(shop: Shop, plan: Plan, context: Context) -> str | None:
+    """Return what of the build steps the engine at hand cannot do, by the Dockerfiles that are there already.
+
+    Those that are not, or cannot be read, are for their steps.
+    """
+    for step in plan.steps:
+        if isinstance(step, BuildStep):
+            with contextlib.suppress(LanguageError, ContextRefused, StepFailed):
+                build = _foreseen(shop, step, context)
+                if build and (why := await shop.engine.refusal(build)):
+                    return f"step {step.id}: {why}"
+    return None
+
+
+def _foreseen(shop: Shop, step: BuildStep, context: Context) -> ImageBuild | None:
+    if classify(step.command.context) is not ContextKind.LOCAL:
+        return None
+    place = place_of(step, context)
+    text = read_text(place.root, place.dockerfile, DOCKERFILE_LIMIT)
+    if text is None:
+        return None
+    build = TextBuild(text=place.text, directory=place.directory, dockerfile=text, environment=step.environment)
+    return image_build(build, Workspace(context.root, "", shop.home, platform=shop.grant.platform))
 
 
 def place_of(step: BuildStep, workspace: Context) -> Place:

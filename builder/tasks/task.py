@@ -19,7 +19,7 @@ from builder.publish import image as image_of
 from builder.shop import Made, Shop
 from builder.steps import say_dependencies
 from builder.tasks.beside import containers_of
-from builder.tasks.builds import platforms_of
+from builder.tasks.builds import platforms_of, refusal
 from builder.tasks.built import all_built
 from builder.tasks.loading import load_task
 from builder.tasks.repositories import calls_docker, named, named_in_dockerfiles
@@ -46,7 +46,7 @@ async def run_task(shop: Shop, context: Context) -> Made:
     """
     volume = f"acb_vol_{uuid.uuid4()}"
     plan = (await load_task(shop, context, volume)).plan
-    if why := unsupported(plan, shop.engine.kind):
+    if why := unsupported(plan, shop.engine.kind) or await refusal(shop, plan, context):
         raise NeedsFull(why)
     beside = await containers_of(shop, plan)
     room = Room(shop, plan, context, named(plan, shop.registry))

@@ -117,13 +117,18 @@ def _graph(
 
 def pin(text: str, bases: Bases, digests: Mapping[Reference, str]) -> str:
     """Return the Dockerfile's text with `@digest` at each image that the build needs and `digests` has."""
+    return renamed(text, bases, {image: str(image.with_digest(digest)) for image, digest in digests.items()})
+
+
+def renamed(text: str, bases: Bases, names: Mapping[Reference, str]) -> str:
+    """Return the Dockerfile's text with another name for each image that the build needs and `names` has."""
     parts: list[str] = []
     copied = 0
     for need in sorted(bases.needs, key=lambda need: need.written.span.start):
         written, image = need.written, need.image
-        if image is None or image.reference not in digests or written.span.start < copied:
+        if image is None or image.reference not in names or written.span.start < copied:
             continue
-        name = str(image.reference.with_digest(digests[image.reference]))
+        name = names[image.reference]
         parts += [text[copied : written.span.start], quote_flag(f"{written.before}{name}{written.after}")]
         copied = written.span.end
     return "".join([*parts, text[copied:]])

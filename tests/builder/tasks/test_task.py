@@ -469,6 +469,30 @@ def test_what_a_confined_builder_cannot_run_is_refused_at_once(world: World, und
     assert world.engine.containers.events == []
 
 
+def test_a_dockerfile_that_only_a_full_builder_can_build_hands_over_before_anything_runs(world: World) -> None:
+    world.engine.kind = Kind.CONFINED
+    world.engine.refuses = "--mount=type=tmpfs is what a confined builder cannot do"
+    world.grant["may_hand_over"] = True
+    world.files = {
+        "acb.yaml": "steps:\n - build: -t a -f fine .\n - cmd: busybox deploy\n - build: -t b -f odd .\n",
+        "fine": "FROM scratch\n",
+        "odd": "FROM scratch\nRUN --mount=type=tmpfs true\n",
+    }
+    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
+    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
+    assert world.report.needs_full
+    assert "step acb_step_2: --mount=type=tmpfs is what" in world.text
+    assert world.engine.containers.events == []
+
+
+def test_a_dockerfile_that_a_step_is_yet_to_make_is_no_hindrance(world: World) -> None:
+    world.engine.refuses = "--mount=type=tmpfs"
+    world.files = {"acb.yaml": "steps:\n - build: -t a -f later .\n - build: -t b https://git.example/x.git\n"}
+    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
+    asyncio.run(asyncio.wait_for(world.live(), 20))
+    assert "'later' is not in the context" in world.text
+
+
 def test_the_runs_timeout_cleans_up(world: World) -> None:
     world.grant["timeout_seconds"] = 1
     world.engine.containers.acts = {"a": [Act(hang=True)]}
