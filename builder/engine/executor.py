@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from builder import process
+from builder.engine.tail import REASON
 from builder.faults import EngineUnavailable
 
 NEEDED: Final = frozenset(
@@ -119,5 +120,9 @@ async def ask(program: Path, environment: Mapping[str, str]) -> Executor:
 
 async def _output(program: Path, word: str, environment: Mapping[str, str]) -> str:
     said = bytearray()
-    await process.run([str(program), word], env=environment, output=said.extend, cwd=Path("/"))
-    return said.decode(errors="replace")
+    status = await process.run([str(program), word], env=environment, output=said.extend, cwd=Path("/"))
+    text = said.decode(errors="replace")
+    if status:
+        last = (text.strip().splitlines() or [""])[-1][:REASON]
+        raise EngineUnavailable(f"the program {program} ends with status {status}: {last}")
+    return text

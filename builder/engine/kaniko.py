@@ -298,9 +298,10 @@ def _read(place: Path) -> Layout:
 
 
 class _End(Tail):
-    """Keeps the last line, where kaniko says why it failed."""
+    """Keeps the line where kaniko says why it failed."""
 
     def reason(self) -> str:
-        """Return the last line as the end of a sentence, empty if there was none."""
+        """Return its last line of an error, else the last of all, as the end of a sentence; empty if there was none."""
         lines = self.kept.decode(errors="replace").strip().splitlines()
-        return f": {lines[-1].strip()[:REASON]}" if lines else ""
+        last = next((line for line in reversed(lines) if line.lower().startswith("error")), (lines or [""])[-1])
+        return f": {last.strip()[:REASON]}" if last else ""

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Stands in for kaniko's executor: holds its flags against those of the real one, and leaves an image behind.
 
-The image has one layer, a tar of the context's files. What was given is in `record.json` beside the layout.
-A Dockerfile says what happens: `# exit N` ends with that status, `# hang` starts a process in a group of its own.
+The image has two layers, a tar of the context's files and one of nothing; in a root of its own it is what the
+Dockerfile says (`root_builds.py`). What was given is in `record.json` beside the layout. A Dockerfile says what
+happens: `# exit N` ends with that status, `# hang` starts a process in a group of its own.
 Standard library alone: it also runs in containers.
 """
 
 import gzip
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 GOOGLE = {
     "build-arg", "cache", "cache-copy-layers", "cache-dir", "cache-repo", "cache-run-layers", "cache-ttl", "cleanup",
@@ -45,6 +48,7 @@ REPEATED = {"annotation", "build-arg", "secret", "credential-helpers"}
 HERE = Path(__file__).parent
 RELEASE = (HERE / "release").read_text() if (HERE / "release").exists() else "v1.28.4"
 FLAGS = RELEASES[RELEASE]
+type Flags = dict[str, list[str]]
 
 
 def print_help() -> None:
@@ -55,9 +59,9 @@ def print_help() -> None:
     sys.stdout.write(f"Usage:\n  executor [flags]\n  executor [command]\n\nFlags:\n{flags}")
 
 
-def read_flags(words: list[str]) -> dict[str, list[str]]:
+def read_flags(words: list[str]) -> Flags:
     """Read `--name[=value]` words; end with kaniko's own words at one that it does not know."""
-    given: dict[str, list[str]] = {}
+    given: Flags = {}
     for word in words:
         name, _, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or name not in FLAGS:
@@ -88,30 +92,80 @@ def put(layout: Path, media_type: str, content: bytes) -> dict[str, object]:
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     (blobs / name).write_bytes(content)
-    return {"mediaType": media_type, "digest": f"sha256:{name}", "size": len(content)}
+    return {"mediaType": media_type, "size": len(content), "digest": f"sha256:{name}"}
 
 
-def write_image(layout: Path, context: Path, platform: str, command: list[str]) -> str:
-    """Write an image of the context's files and return its digest."""
-    tar = packed(context)
-    system, architecture = platform.split("/")[:2]
-    config = {
-        "architecture": architecture,
-        "os": system,
-        "config": {"Cmd": command},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"]},
-    }
-    docker = "application/vnd.docker"
-    manifest = {
+def write_image(layout: Path, config: dict[str, Any], layers: list[tuple[str, bytes]], given: Flags) -> str:
+    """Write an image as go-containerregistry's `layout` does and return its digest."""
+    is_oci = given.get("image-format") == ["oci"] or any("vnd.oci" in kind for kind, _ in layers)
+    if is_oci:
+        layers = [("application/vnd.oci.image.layer.v1.tar+gzip", blob) for _, blob in layers]
+    oci, docker = "application/vnd.oci.image", "application/vnd.docker"
+    manifest: dict[str, Any] = {
         "schemaVersion": 2,
-        "mediaType": f"{docker}.distribution.manifest.v2+json",
-        "config": put(layout, f"{docker}.container.image.v1+json", json.dumps(config).encode()),
-        "layers": [put(layout, f"{docker}.image.rootfs.diff.tar.gzip", gzip.compress(tar, mtime=0))],
+        "mediaType": f"{oci}.manifest.v1+json" if is_oci else f"{docker}.distribution.manifest.v2+json",
+        "config": put(
+            layout,
+            f"{oci}.config.v1+json" if is_oci else f"{docker}.container.image.v1+json",
+            json.dumps(config).encode(),
+        ),
+        "layers": [put(layout, kind, blob) for kind, blob in layers],
     }
-    entry = put(layout, str(manifest["mediaType"]), json.dumps(manifest).encode())
-    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    if said := dict(word.split("=", 1) for word in given.get("annotation", [])):
+        manifest["annotations"] = said
+    entry = put(layout, manifest["mediaType"], json.dumps(manifest).encode())
+    index = {"schemaVersion": 2, "mediaType": f"{oci}.index.v1+json", "manifests": [entry]}
+    (layout / "oci-layout").write_text('{\n    "imageLayoutVersion": "1.0.0"\n}')
+    (layout / "index.json").write_text(json.dumps(index, indent=3))
     return str(entry["digest"])
+
+
+def context_image(context: Path) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
+    """Make two layers, of the context and of nothing."""
+    tars = [packed(context), packed(context / "none")]
+    config = {
+        "config": {"Cmd": ["/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in tars]},
+    }
+    return config, [("application/vnd.docker.image.rootfs.diff.tar.gzip", gzip.compress(tar, mtime=0)) for tar in tars]
+
+
+def record(given: Flags, arguments: dict[str, str], text: str, ignore: str | None) -> None:
+    """Note what was given, a line for each build."""
+    seen = {
+        "argv": sys.argv[1:],
+        "environment": sorted(os.environ),
+        "arguments": arguments,
+        "dockerfile": text,
+        "ignore": ignore,
+        "logins": sorted(json.loads((Path(os.environ["DOCKER_CONFIG"]) / "config.json").read_text())["auths"]),
+        "cwd": str(Path.cwd()),
+    }
+    with (Path(given["oci-layout-path"][0]).parent.parent / "record.json").open("a") as records:
+        records.write(f"{json.dumps(seen)}\n")
+
+
+def built(
+    given: Flags, arguments: dict[str, str], text: str, ignore: str | None
+) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
+    """Build in our root where we have one of our own, as the program beside us does; else from the context alone."""
+    context = Path(given["context"][0].removeprefix("dir://"))
+    if not (HERE / "root_builds.py").exists():
+        return context_image(context)
+    # It is there only in a root of our own.
+    root_builds = importlib.import_module("root_builds")
+
+    root = root_builds.Root(keeps_var_run=given["ignore-var-run"] != ["false"])
+    build = root_builds.Build(context, arguments, ignore, root)
+    try:
+        image = build.run(text, given.get("target", [""])[0])
+    except root_builds.Failed as fault:
+        if RELEASE != "v1.24.0":
+            root.wipe()
+        sys.stderr.write(f"{fault}\n")
+        sys.exit(fault.status)
+    root.wipe()
+    return image.config, image.layers
 
 
 def main() -> None:
@@ -128,20 +182,13 @@ def main() -> None:
     dockerfile = Path(given["dockerfile"][0])
     text = dockerfile.read_text()
     layout = Path(given["oci-layout-path"][0])
-    ignore = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    record = {
-        "argv": sys.argv[1:],
-        "environment": sorted(os.environ),
-        "arguments": arguments,
-        "dockerfile": text,
-        "ignore": ignore.read_text() if ignore.exists() else None,
-        "logins": sorted(json.loads((Path(os.environ["DOCKER_CONFIG"]) / "config.json").read_text())["auths"]),
-        "cwd": str(Path.cwd()),
-    }
-    with (layout.parent.parent / "record.json").open("a") as records:
-        records.write(f"{json.dumps(record)}\n")
-    sys.stdout.write("INFO Retrieving image manifest\n")
-    sys.stdout.flush()
+    rules = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    # The real one copies both beside itself, and would find the rules of an earlier build there.
+    for file in (dockerfile, rules):
+        if file.exists():
+            (HERE / file.name).write_text(file.read_text())
+    ignore = (HERE / rules.name).read_text() if (HERE / rules.name).exists() else None
+    record(given, arguments, text, ignore)
     if found := re.search(r"^# exit (\d+)$", text, re.MULTILINE):
         sys.stderr.write("error building image: error building stage: failed to execute command\n")
         sys.exit(int(found[1]))
@@ -149,10 +196,11 @@ def main() -> None:
         child = subprocess.Popen(["/bin/sleep", "1000"], process_group=0)
         (layout.parent.parent / "child").write_text(str(child.pid))
         signal.pause()
-    context = Path(given["context"][0].removeprefix("dir://"))
-    digest = write_image(layout, context, given["custom-platform"][0], ["/bin"])
+    config, layers = built(given, arguments, text, ignore)
+    system, architecture, *_ = given["custom-platform"][0].split("/")
+    digest = write_image(layout, config | {"os": system, "architecture": architecture}, layers, given)
     Path(given["digest-file"][0]).write_text(digest)
-    sys.stdout.write("INFO Skipping push to container registry due to --no-push flag\n")
+    sys.stderr.write('time="2026-01-01T00:00:00Z" level=info msg="Skipping push to container registry"\n')
 
 
 main()

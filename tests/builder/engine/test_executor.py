@@ -61,3 +61,11 @@ def test_a_program_of_another_machine_is_told_as_what_it_is(tmp_path: Path) -> N
     program.chmod(0o755)
     with pytest.raises(EngineUnavailable, match="cannot be started"):
         asyncio.run(ask(program, {}))
+
+
+def test_a_program_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+    program = tmp_path / "executor"
+    program.write_text("#!/bin/sh\necho 'no such thing'\nexit 3\n")
+    program.chmod(0o755)
+    with pytest.raises(EngineUnavailable, match="ends with status 3: no such thing"):
+        asyncio.run(ask(program, {}))

@@ -3,103 +3,20 @@
 import asyncio
 import hashlib
 import json
-import os
-import shutil
 import stat
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from builder.engine.executor import NEEDED, Executor
-from builder.engine.kaniko import EXECUTOR_SETTING, KanikoEngine, arguments, has_mounts
+from builder.engine.kaniko import arguments, has_mounts
 from builder.engine.protocol import Annotations, ImageBuild
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed
 from shared.grant import NamedValue, Platform, RegistryLogin
-from shared.images.references import Reference
+from tests.builder.engine.kaniko_bench import Bench
 
 RECORDING = Path(__file__).with_name("recording_executor.py")
-TAG = Reference.parse("reg.example/app:v1")
-LOGIN = RegistryLogin(registry="reg.example", token="push.token")
-
-
-class Registry:
-    """A registry in memory: blobs by digest, manifests by tag, and the requests that came."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-        self.manifests: dict[str, tuple[str, bytes]] = {}
-        self.asked: list[str] = []
-        self.tokens: set[str] = set()
-        self.refuse = 0
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request.method)
-        self.tokens.add(request.headers.get("authorization", ""))
-        path, name = request.url.path, request.url.path.rpartition("/")[2]
-        if not self.tokens - {""}:
-            challenge = {"www-authenticate": 'Bearer realm="https://reg.example/token",service="s"'}
-            return httpx.Response(401, headers=challenge, stream=httpx.ByteStream(b""))
-        if self.refuse:
-            return _empty(self.refuse)
-        match request.method:
-            case "HEAD":
-                return _empty(200 if name in self.blobs else 404)
-            case "POST":
-                return _empty(202, {"location": "/v2/app/blobs/uploads/1?state=x"})
-        if "/manifests/" in path:
-            self.manifests[name] = (request.headers["content-type"], request.content)
-            return _empty(201)
-        assert int(request.headers["content-length"]) == len(request.content)
-        digest = request.url.params["digest"]
-        assert digest == f"sha256:{hashlib.sha256(request.content).hexdigest()}"
-        self.blobs[digest] = request.content
-        return _empty(201)
-
-
-def _empty(status: int, headers: dict[str, str] | None = None) -> httpx.Response:
-    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""))
-
-
-class Bench:
-    """An engine with its directories, its registry and its output."""
-
-    def __init__(self, root: Path, executor: Path) -> None:
-        self.registry = Registry()
-        self.output = bytearray()
-        self.context, self.private, self.home = root / "context", root / "private", executor.parent
-        for directory in (self.context, self.private):
-            directory.mkdir()
-        (self.context / "hello").write_text("hello\n")
-        (root / "ca.pem").touch()
-        self._http = httpx.AsyncClient(transport=httpx.MockTransport(self._read))
-        self.engine = KanikoEngine(executor, self.private, root / "shared", root / "ca.pem", self._http)
-
-    async def _read(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        return self.registry.answer(request)
-
-    def build(self, text: str = "FROM scratch\nCOPY . /\n", **fields: Any) -> str:
-        return asyncio.run(self.engine.build(self.request(text, **fields), self.output.extend))
-
-    def request(self, text: str, **fields: Any) -> ImageBuild:
-        return replace(ImageBuild(context=self.context, dockerfile=text, tags=(TAG,)), **fields)
-
-    def push(self) -> str:
-        return asyncio.run(self.engine.push(TAG, LOGIN, self.output.extend))
-
-    @property
-    def calls(self) -> list[dict[str, Any]]:
-        """What each build was given, in their order."""
-        return [json.loads(line) for line in (self.private / "record.json").read_text().splitlines()]
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What the last one was given."""
-        return self.calls[-1]
 
 
 @pytest.fixture
@@ -123,7 +40,7 @@ def test_a_build_leaves_an_image_that_is_pushed_from_there(bench: Bench) -> None
     assert set(bench.registry.blobs) == {named["config"]["digest"], *(layer["digest"] for layer in named["layers"])}
     assert bench.registry.tokens - {""} == {"Bearer push.token"}
     assert f"v1: digest: {digest}" in bench.output.decode()
-    assert bench.output.count(b": Pushed") == 2
+    assert bench.output.count(b": Pushed") == 3
 
 
 def test_what_the_registry_has_is_not_sent_again(bench: Bench) -> None:
@@ -132,7 +49,7 @@ def test_what_the_registry_has_is_not_sent_again(bench: Bench) -> None:
     bench.registry.asked.clear()
     bench.push()
     assert "POST" not in bench.registry.asked
-    assert bench.output.count(b": Layer already exists") == 2
+    assert bench.output.count(b": Layer already exists") == 3
 
 
 def test_kaniko_never_gets_what_it_would_need_to_publish(bench: Bench) -> None:
@@ -158,7 +75,8 @@ def test_what_an_earlier_build_has_left_is_gone_but_for_the_caches_of_its_runs(b
     for left in ("0/usr", "reg.example:5000/base", "caches/ab"):
         (home / left).mkdir(parents=True)
     bench.build()
-    assert {entry.name for entry in home.iterdir()} == {"executor", "caches"}
+    assert bench.record["ignore"] is None
+    assert {entry.name for entry in home.iterdir()} == {"executor", "caches", "Dockerfile"}
     asyncio.run(bench.engine.stop())
     assert {entry.name for entry in home.iterdir()} == {"executor"}
 
@@ -309,60 +227,6 @@ def test_the_command_line_is_one_that_the_record_can_be_held_against() -> None:
     assert argv[:3] == ["/kaniko/executor", "--context=dir:///kaniko/w", "--dockerfile=/kaniko/p/Dockerfile"]
     assert "--custom-platform=linux/arm/v7" in argv
     assert not [word for word in argv if word.startswith("--kaniko-dir")], "kaniko would move /kaniko, and us with it"
-
-
-CHROOT = """#!{python}
-# Runs the real executor in a root of its own, which it wipes.
-import os, subprocess, sys
-root = {root!r}
-arguments = [word.replace(root, "") for word in sys.argv]
-environment = {{name: value.replace(root, "") for name, value in os.environ.items()}}
-os.unshare(os.CLONE_NEWNS)
-subprocess.run(["/bin/mount", "--make-rprivate", "/"], check=True)
-subprocess.run(["/bin/mount", "-t", "proc", "proc", root + "/proc"], check=True)
-os.chroot(root)
-os.chdir("/")
-os.execve("/kaniko/real", arguments, environment)
-"""
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Bench:
-    """Give a bench with the real executor, which takes a directory of its own for the root that it wipes."""
-    name = os.environ.get(EXECUTOR_SETTING, "")
-    if not name:
-        pytest.skip(f"{EXECUTOR_SETTING} names no executor: kaniko comes as a container image alone")
-    if os.geteuid():
-        pytest.skip("kaniko needs root")
-    root = tmp_path / "root"
-    for place in ("kaniko/slipway", "proc", "dev", "tmp"):
-        (root / place).mkdir(parents=True)
-    shutil.copy(name, root / "kaniko" / "real")
-    program = root / "kaniko" / "executor"
-    program.write_text(CHROOT.format(python=sys.executable, root=str(root)))
-    program.chmod(0o755)
-    return Bench(root / "kaniko" / "slipway", program)
-
-
-def test_the_real_executor_leaves_an_image_of_the_context(real: Bench) -> None:
-    digest = real.build("FROM scratch AS a\nCOPY hello /hello\nFROM scratch\nCOPY --from=a /hello /there\n")
-    assert real.push() == digest
-    assert (real.context / "hello").read_text() == "hello\n", "the context outlives what kaniko wipes"
-
-
-def test_the_real_executor_takes_every_flag_that_is_given(real: Bench) -> None:
-    given = (NamedValue(name="A", value="1"), NamedValue(name="S", value="s3cret", is_secret=True))
-    annotations = Annotations({"org.example.a": "b"})
-    real.build(
-        "FROM scratch AS a\nARG A\nARG S\nLABEL a=$A\nCOPY . /\n",
-        arguments=given,
-        target="a",
-        ignore="none\n",
-        annotations=annotations,
-    )
-    _, body = (real.push(), real.registry.manifests["v1"][1])
-    assert json.loads(body)["annotations"] == {"org.example.a": "b"}
-    assert b"s3cret" not in real.output
 
 
 def test_the_recording_executor_is_a_program() -> None:
