@@ -93,7 +93,9 @@ def test_a_refused_machine_does_not_ask_again() -> None:
         registered([401])
 
 
-@pytest.mark.parametrize("page", ["samples/agent-pool/deployment.yaml", "docs/agent-pools.md"])
+@pytest.mark.parametrize(
+    "page", ["samples/agent-pool/deployment.yaml", "samples/agent-pool/job.yaml", "docs/agent-pools.md"]
+)
 def test_what_the_pages_name_is_what_a_machine_reads(page: str) -> None:
     root = Path(__file__).parents[2]
     apps = {"SLIPWAY_POOL_MINIMUM", "SLIPWAY_POOL_IDLE_MINUTES", "SLIPWAY_POOL_RUNS", "SLIPWAY_POOL_HOURS"}
