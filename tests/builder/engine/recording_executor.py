@@ -81,7 +81,7 @@ def packed(context: Path) -> bytes:
         for path in sorted(context.rglob("*")):
             info = tarfile.TarInfo(str(path.relative_to(context)))
             if path.is_file():
-                info.size = path.stat().st_size
+                info.size, info.mode = path.stat().st_size, path.stat().st_mode & 0o7777
                 tar.addfile(info, io.BytesIO(path.read_bytes()))
     return raw.getvalue()
 
