@@ -77,9 +77,8 @@ class Image:
     def pull(cls, reference: str) -> "Image":
         say(f"Retrieving image manifest {reference}")
         repository, _, digest = reference.partition("@")
-        tag = "latest"
-        if not digest and ":" in repository.rpartition("/")[2]:
-            repository, _, tag = repository.rpartition(":")
+        folder, slash, last = repository.rpartition("/")
+        repository, tag = f"{folder}{slash}{last.partition(':')[0]}", last.partition(":")[2] or "latest"
         media_type, body = fetch(repository, "manifests", digest or tag)
         manifest = json.loads(body)
         config = json.loads(fetch(repository, "blobs", manifest["config"]["digest"])[1])
