@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from builder.contexts.tree import opened
-from builder.engine.oci_layout import Layout
 from builder.engine.protocol import Beside, Container, ImageBuild, TextBuild, Workspace, Write
 from builder.engine.text_builds import image_build
 from builder.faults import ContextRefused, StepFailed
-from builder.rootfs.config import read_config
+from builder.oci.config import read_config
+from builder.oci.layout import Layout
 from shared.images.references import Reference
 from shared.language import Network
 from shared.language.docker_flags import run_image

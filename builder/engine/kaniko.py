@@ -24,11 +24,11 @@ from builder.engine.command import mounted
 from builder.engine.executor import Executor, ask
 from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
-from builder.engine.oci_layout import Layout, read_layout
 from builder.engine.own_images import served
 from builder.engine.protocol import ImageBuild, Kind, Write
 from builder.engine.tail import REASON, Tail
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed, reason
+from builder.oci.layout import Layout, read_layout
 from shared.errors import SlipwayError
 from shared.grant import Platform, RegistryLogin
 from shared.images.client import perform_async

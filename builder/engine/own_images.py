@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final, override
 
 from builder.bases import values
-from builder.engine.oci_layout import Layout
 from builder.engine.protocol import ImageBuild
+from builder.oci.layout import Layout
 from shared.dockerfile import parse, renamed, resolve
 from shared.errors import LanguageError
 from shared.images.references import Reference

@@ -11,9 +11,9 @@ import tarfile
 from pathlib import Path
 from typing import Final, NoReturn
 
-from builder.engine.oci_layout import Layout, read_layout
 from builder.faults import StepFailed, reason
-from builder.rootfs.config import Config, read_config
+from builder.oci.config import Config, read_config
+from builder.oci.layout import Layout, read_layout
 from builder.rootfs.layers import Root
 from builder.rootfs.users import User, user_of
 from shared.errors import SlipwayError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from builder.bases import session
 from builder.engine.protocol import Beside, Kind
 from builder.faults import NeedsSteps, StepFailed
-from builder.rootfs.config import CONFIG_LIMIT, Config, parse_config
+from builder.oci.config import CONFIG_LIMIT, Config, parse_config
 from builder.shop import Shop
 from builder.tasks.built import built_before
 from shared.grant import LoginRequest, RegistryLogin, StepContainer

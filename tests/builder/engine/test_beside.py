@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from builder.engine.beside import BesideContainers, arguments_of, script_of
-from builder.engine.oci_layout import Layout, read_layout
 from builder.engine.protocol import Beside, Container, ImageBuild, TextBuild, Workspace, Write
 from builder.faults import StepFailed
+from builder.oci.layout import Layout, read_layout
 from devstack.seeds import oci_layout
 from devstack.seeds.oci_layout import ImageConfig
 from shared.grant import NamedValue, RegistryLogin

@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from builder.engine.oci_layout import Layout, read_layout
 from builder.engine.own_images import served
 from builder.engine.protocol import ImageBuild
+from builder.oci.layout import Layout, read_layout
 from devstack.seeds import oci_layout
 from devstack.seeds.oci_layout import ImageConfig
 from shared.errors import LanguageError

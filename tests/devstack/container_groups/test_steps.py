@@ -27,7 +27,7 @@ DRIVER = """
 import asyncio, json
 from pathlib import Path
 from builder.engine.beside import BesideContainers
-from builder.engine.oci_layout import read_layout
+from builder.oci.layout import read_layout
 from builder.engine.protocol import Beside, Container, Workspace
 from shared.images.references import Reference
 

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from builder.engine.oci_layout import Layout
 from builder.faults import StepFailed
+from builder.oci.layout import Layout
 
 CONFIG_LIMIT = 4 * 1024**2
 
