@@ -135,6 +135,18 @@ class Table:
         with storage_faults("The transaction"):
             self._client.submit_transaction([_operation(change) for change in changes])
 
+    def replace_all(self, changes: Sequence[Replace]) -> list[Row]:
+        """Change up to 100 rows of one partition, all or none, and answer them as they are then.
+
+        Raises PreconditionFailed or NotFound when one of them has changed or is gone.
+        """
+        with storage_faults("The transaction"):
+            done = self._client.submit_transaction([_operation(change) for change in changes])
+            return [
+                Row(change.row.partition, change.row.key, change.values, str(answer["etag"]))
+                for change, answer in zip(changes, done, strict=True)
+            ]
+
 
 def _key(text: str) -> str:
     if _FORBIDDEN & set(text):

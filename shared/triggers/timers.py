@@ -9,18 +9,24 @@ needs no search for its hints, and a hint that a paused process writes late does
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import Conflict, NotFound, PreconditionFailed
-from shared.storage import Delete, Row, Table
+from shared.storage import Delete, Insert, Replace, Row, Table
 from shared.storage.tables import Scalar
 from shared.triggers.schedules import spread
 
 _LONGEST_PART = 200
+_PAGE = 1000
+_WASTE = 4
+"""How many rows are read at most for each one that is wanted."""
 _MINUTE = "%Y%m%d%H%M"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
@@ -91,6 +97,11 @@ class Hint:
         """The storage key of the task."""
         return self.timer.partition("|")[0]
 
+    @property
+    def key(self) -> str:
+        """The key of its row."""
+        return f"{self.registry}|{self.timer}"
+
     @classmethod
     def of(cls, timer: ArmedTimer) -> "Hint":
         """Answer the hint that a timer needs."""
@@ -116,6 +127,15 @@ class TimerStore:
         """Read a timer by its row's key."""
         row = self._timers.find(registry, key)
         return _armed(row) if row else None
+
+    def find_all(self, registry: str, keys: Collection[str]) -> dict[str, ArmedTimer]:
+        """Read timers by their rows' keys; those that lie close to each other in one request."""
+        last = max(keys)
+        near = self._timers.first(registry, min(keys), f"{last}!", most := min(_PAGE, _WASTE * len(keys)))
+        found = {row.key: _armed(row) for row in near}
+        end = near[-1].key if len(near) == most else last
+        far = {key: self.find(registry, key) for key in keys if key > end}
+        return {key: timer for key in keys if (timer := found.get(key) or far.get(key)) is not None}
 
     def of_task(self, registry: str, task: str) -> list[ArmedTimer]:
         """Read the armed timers of a task."""
@@ -143,6 +163,30 @@ class TimerStore:
         except (PreconditionFailed, NotFound):
             return None
 
+    def change_all(self, changes: Sequence[tuple[ArmedTimer, ArmedTimer]]) -> list[ArmedTimer | None]:
+        """Do what `change` does with at most 100 timers of one registry, in few requests unless somebody interferes."""
+        if len(changes) > 1:
+            self._hint_all([changed for timer, changed in changes if changed.due != timer.due])
+            try:
+                rows = self._timers.replace_all([Replace(_row(timer), changed.values()) for timer, changed in changes])
+            except (PreconditionFailed, NotFound):
+                pass
+            else:
+                return [replace(changed, row=row) for (_, changed), row in zip(changes, rows, strict=True)]
+        return [self.change(timer, changed) for timer, changed in changes]
+
+    def _hint_all(self, timers: Iterable[ArmedTimer]) -> None:
+        minutes: dict[str, list[ArmedTimer]] = {}
+        for timer in timers:
+            minutes.setdefault(_text(timer.due), []).append(timer)
+        for minute, some in minutes.items():
+            if len(some) > 1 and minute:
+                with suppress(Conflict):
+                    self._due.transaction([Insert(minute, Hint.of(one).key, {}) for one in some])
+                    continue
+            for one in some:
+                self.hint(one)
+
     def remove(self, timer: ArmedTimer) -> bool:
         """Disarm a timer as it was read. False when somebody else changed it first."""
         try:
@@ -156,7 +200,7 @@ class TimerStore:
         if timer.due is None:
             return
         try:
-            self._due.insert(_text(timer.due), f"{timer.registry}|{timer.key}", {})
+            self._due.insert(_text(timer.due), Hint.of(timer).key, {})
         except Conflict:
             return
 
@@ -172,7 +216,18 @@ class TimerStore:
 
     def forget(self, hint: Hint) -> None:
         """Delete a hint; one that is gone already is fine."""
-        self._due.delete(hint.minute, f"{hint.registry}|{hint.timer}")
+        self._due.delete(hint.minute, hint.key)
+
+    def forget_all(self, hints: Iterable[Hint]) -> None:
+        """Delete at most 100 hints; those that are gone already are fine."""
+        for minute, some in groupby(sorted(hints, key=attrgetter("minute")), key=attrgetter("minute")):
+            together = list(some)
+            if len(together) > 1:
+                with suppress(NotFound):
+                    self._due.transaction([Delete(minute, one.key) for one in together])
+                    continue
+            for one in together:
+                self.forget(one)
 
 
 def _part(name: str) -> str:

@@ -36,7 +36,7 @@ from shared.triggers.automatic import AutomaticRuns
 from shared.triggers.decisions import Decision, DecisionStore
 from shared.triggers.scheduler import Scheduler, open_scheduler
 from shared.triggers.schedules import TimedTask
-from shared.triggers.tick import fire, tick
+from shared.triggers.tick import tick
 from shared.triggers.timers import ArmedTimer, TimerStore
 
 START = datetime(2026, 11, 21, 10, 0, 30, tzinfo=UTC)
@@ -106,6 +106,10 @@ class MemoryTable(Table):
             self._rows = before
             raise
 
+    def replace_all(self, changes: Sequence[Replace]) -> list[Row]:
+        self.transaction(changes)
+        return [self.get(change.row.partition, change.row.key) for change in changes]
+
     def _make(self, change: Change) -> None:
         match change:
             case Insert():
@@ -152,6 +156,9 @@ class SteppedTable(Table):
 
     def transaction(self, changes: Sequence[Change]) -> None:
         self._stepped(lambda: self._table.transaction(changes))
+
+    def replace_all(self, changes: Sequence[Replace]) -> list[Row]:
+        return self._stepped(lambda: self._table.replace_all(changes))
 
     def _stepped[Kind](self, use: Callable[[], Kind]) -> Kind:
         self._step()
@@ -269,11 +276,7 @@ class House:
     def tick(self, skew: timedelta = timedelta(0)) -> None:
         """Look at every due timer in order, with a clock that is wrong by `skew`."""
         scheduler = replace(self.scheduler, clock=lambda: self.now[0] + skew)
-        for hint in list(scheduler.timers.due(scheduler.clock())):
-            try:
-                fire(scheduler, hint)
-            except SlipwayError:
-                continue
+        tick(scheduler, threads=1)
 
     @contextmanager
     def failing(self, steps: int, fault: Callable[[], BaseException]) -> Iterator["Fuse"]:

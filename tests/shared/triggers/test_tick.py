@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -226,3 +227,62 @@ def test_two_ticks_at_the_same_time_start_each_run_once_on_real_storage(
     assert len(house.runs.made) == 90
     check(house, armed_at)
     assert [one.stands_for for one in house.decisions("task07")] == [60, 1, 1]
+
+
+def test_timers_that_are_due_together_share_their_requests(house: "House", make_task: "MakeTask") -> None:
+    """What stands, the reservation, the run and the decision are each task's own; everything else is shared."""
+    for number in range(100):
+        house.put(make_task(f"task{number:02d}", t1="* * * * *"))
+    armed_at, steps = house.now[0], list[None]()
+    house.later(minutes=1)
+    house.step[0] = lambda: steps.append(None)
+    house.tick()
+    house.step[0] = lambda: None
+    requests = len(steps) / 2
+    assert len(house.runs.made) == 100
+    assert requests < 4.3 * 100
+    check(house, armed_at)
+
+
+def test_a_timer_that_somebody_changes_does_not_hold_up_the_others(house: "House", make_task: "MakeTask") -> None:
+    """Whenever it is changed: the transaction of all fails, and each is tried alone."""
+    for changed_at in range(1, 40):
+        names = [f"{name}{changed_at}" for name in ("first", "second", "third")]
+        for name in names:
+            house.put(make_task(name, t1="* * * * *"))
+        house.later(minutes=1)
+        steps = count(1)
+
+        def interfere(at: int = changed_at, steps: "count[int]" = steps, name: str = names[1]) -> None:
+            row = house.tables[0].find(REGISTRY, f"{name}|t1") if next(steps) == at else None
+            if row:
+                house.tables[0].replace(row, row.values)
+
+        house.step[0] = interfere
+        house.tick()
+        house.step[0] = lambda: None
+        made = {run.task for run in house.runs.made.values()}
+        assert {names[0], names[2]} <= made
+        house.tick()
+        assert set(names) <= {run.task for run in house.runs.made.values()}
+        house.tasks.known.clear()
+        for name in names:
+            arm(house.scheduler, REGISTRY, name)
+
+
+def test_what_a_tick_has_no_time_for_is_taken_up_by_the_next(house: "House", make_task: "MakeTask") -> None:
+    for number in range(60):
+        house.put(make_task(f"task{number}", t1="0 11 * * *"))
+    armed_at = house.now[0]
+    house.later(hours=1)
+    house.step[0] = lambda: house.later(seconds=2)
+    ticks = 0
+    while len(house.runs.made) < 60:
+        before = len(house.runs.made)
+        house.tick()
+        assert len(house.runs.made) > before
+        ticks += 1
+    assert ticks > 1
+    house.step[0] = lambda: None
+    house.tick()
+    check(house, armed_at)
