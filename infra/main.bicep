@@ -4,6 +4,8 @@ targetScope = 'subscription'
 @description('A registry that the deployment serves.')
 type registryReference = {
   @description('Name of the registry.')
+  @minLength(5)
+  @maxLength(50)
   name: string
 
   @description('Resource group of the registry.')
@@ -17,6 +19,12 @@ type registryReference = {
 
   @description('Whether the registry gives rights by repository (ABAC). Default false.')
   rightsByRepository: bool?
+
+  @description('Further regions that hold a replica of it. Default none.')
+  replicas: string[]?
+
+  @description('Container groups that are started for it before a run asks for one. Default what SLIPWAY_WARM_BUILDERS says.')
+  warmBuilders: int?
 }
 
 @description('Who may do what: object id, application id or group id of a principal, its role, and a registry\'s name or * for all.')
@@ -126,6 +134,8 @@ var newRegistry = {
   subscription: subscription().subscriptionId
   events: true
   rightsByRepository: false
+  replicas: []
+  warmBuilders: null
 }
 var served = empty(registries) ? [newRegistry] : registries
 // The scope of a module is read even where the module is not made, so that no subnet needs a path, too.
@@ -308,7 +318,12 @@ module app 'modules/app.bicep' = {
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     publicUrl: publicUrl
     audiences: acceptedAudiences
-    registries: [for (one, index) in served: registry[index].outputs.served]
+    registries: [
+      for (one, index) in served: union(
+        registry[index].outputs.served,
+        { replicas: one.?replicas ?? [], warmBuilders: one.?warmBuilders }
+      )
+    ]
     access: empty(access) ? deployerMayAll : access
     builderResourceGroupId: '${subscription().id}/resourceGroups/${buildersHome.name}'
     builderImage: empty(builderImage) ? '${imageRegistry!.outputs.loginServer}/slipway/builder:${builderImageTag}' : builderImage

@@ -54,6 +54,16 @@ RULES = {
 }
 """Source: Azure's documentation of naming rules; what a module is called is the name of a deployment."""
 
+FIXED = {
+    "microsoft.storage/storageaccounts/blobservices": ("default",),
+    "microsoft.storage/storageaccounts/queueservices": ("default",),
+    "microsoft.storage/storageaccounts/tableservices": ("default",),
+    "microsoft.storage/storageaccounts/managementpolicies": ("default",),
+    "microsoft.web/sites/basicpublishingcredentialspolicies": ("ftp", "scm"),
+    "microsoft.web/sites/config": ("appsettings",),
+}
+"""Types of which Azure has but these; the compiler tells the shape by the name, which must stand there as a text."""
+
 _MODULE = Rule(1, 64)
 _HASH = "abcdefghijklm"
 _INDEX = "999"
@@ -82,8 +92,12 @@ class Scope:
 def check_names(file: File) -> Iterator[Finding]:
     """Check each name that is made in a file in its longest form; one without a known length is a fault, too."""
     for declaration in (*file.of(Kind.RESOURCE), *file.of(Kind.MODULE)):
-        rule = _MODULE if declaration.kind is Kind.MODULE else RULES.get(declaration.target.partition("@")[0].lower())
+        written = declaration.target.partition("@")[0].lower()
+        rule = _MODULE if declaration.kind is Kind.MODULE else RULES.get(written)
         name = declaration.body.get("name") if declaration.body else None
+        if written in FIXED and not (isinstance(name, Text) and name.value in FIXED[written]):
+            said = f"{declaration.name}: its name must be {' or '.join(FIXED[written])}, as a text"
+            yield Finding(file.path, declaration.line, said)
         if rule is None or name is None or declaration.is_existing:
             continue
         for text in _longest(Scope.of(file, declaration), name):

@@ -144,13 +144,17 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [
-  for door in ['ftp', 'scm']: {
-    parent: site
-    name: door
-    properties: { allow: false }
-  }
-]
+resource ftpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: site
+  name: 'ftp'
+  properties: { allow: false }
+}
+
+resource scmPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: site
+  name: 'scm'
+  properties: { allow: false }
+}
 
 resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: site

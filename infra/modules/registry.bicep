@@ -1,6 +1,8 @@
 // One registry that the deployment serves, wherever it lies: the app may push and pull there, and delete old layers.
 
 @description('Name of a registry in this resource group.')
+@minLength(5)
+@maxLength(50)
 param name string
 
 @description('Whether the registry gives rights by repository (ABAC), where the roles AcrPush and AcrDelete have no effect.')
@@ -39,7 +41,7 @@ resource appDeletes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!
 output id string = registry.id
 output location string = registry.location
 
-@description('The registry as the setting SLIPWAY_REGISTRIES holds it.')
+@description('The registry as the setting SLIPWAY_REGISTRIES holds it, but for what only whoever deploys knows.')
 output served object = {
   id: registry.id
   loginServer: registry.properties.loginServer

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic.alias_generators import to_camel
 
-from infra.checker.bicep import Expression, File, Items, Kind, Scalar, Text, walk
+from infra.checker.bicep import Call, Expression, Fields, File, Items, Kind, Scalar, Text, walk
 from infra.checker.findings import Tree
 from infra.checker.reading import read
 from infra.checker.rights import KNOWN_ROLES, rights, role_names
+from shared.settings import RegistrySettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -65,6 +67,20 @@ def test_builders_are_given_nothing_but_the_pull_of_their_image(files: Mapping[s
     assert [right for right in given(files) if right[0] == "builder image"] == [
         ("builder image", "AcrPull", "the registry of the builder image")
     ]
+
+
+def test_what_the_app_is_told_of_a_registry_is_what_it_reads(files: Mapping[str, File]) -> None:
+    main, _ = read(Tree(ROOT), ROOT / "infra" / "main.bicep")
+    served = [one.value for one in files["registry"].of(Kind.OUTPUT) if one.name == "served"]
+    (added,) = [
+        part.arguments[1]
+        for part in walk(main.by_name["app"].value)
+        if isinstance(part, Call) and part.function == "union"
+    ]
+
+    told = [one.key for fields in (*served, added) if isinstance(fields, Fields) for one in fields.properties]
+
+    assert sorted(map(str, told)) == sorted(map(to_camel, RegistrySettings.model_fields))
 
 
 def shown(default: Expression | None) -> str:

@@ -158,6 +158,8 @@ PLANTS = {
     "an account whose name has a hyphen": Plant(STORAGE, "'st${token}'", "'st-${token}'", "must be of"),
     "a topic whose name may become too long": Plant(EVENTS, "take(registryName, 42)", "registryName", "up to 58 char"),
     "a name without a bound": Plant(STORAGE, "@maxLength(13)\n", "", "nothing tells how long"),
+    "a name that is not the one there is": Plant(APP, "name: 'ftp'", "name: 'ftps'", "must be ftp or scm"),
+    "a fixed name that is computed": Plant(APP, "name: 'appsettings'", "name: token", "must be appsettings, as a text"),
     "a module with a long name": Plant(MAIN, "name: 'storage'", f"name: '{'s' * 65}'", "up to 65 characters"),
     # rights
     "a role that does not exist": Plant(ROLES, "7f951dda", "7f951ddb", "is no known role"),
