@@ -17,6 +17,7 @@ from devstack.container_groups.app import App
 from devstack.container_groups.bundle import read_machine
 from devstack.container_groups.config import RESOLVER, Config, load_config
 from devstack.container_groups.groups import ContainerGroups
+from devstack.container_groups.pulling import Puller
 from devstack.container_groups.quota import Quota
 from devstack.container_groups.shim.network import Forward, NetworkPlan
 from devstack.container_groups.shims import Shims
@@ -37,6 +38,7 @@ def build_app(config: Config) -> App:
         machine=read_machine(),
         shims=Shims(NetworkPlan(forwards, config.hosts, RESOLVER), state.shim_log),
         quota=Quota(config.limits, time.monotonic),
+        pulls=Puller(config.pulls, state.pulled, config.ca),
     )
     return App(groups, token_check(config))
 

@@ -96,6 +96,8 @@ class Config(_Settings):
     images: dict[str, Image] = {}
     forwards: tuple[ForwardRule, ...] = ()
     hosts: dict[str, str] = {}
+    pulls: tuple[str, ...] = ()
+    """Registries, `host:port`, whose images groups may name; their certificates are checked against `ca`, too."""
     token_issuer: str | None = None
     jwks_url: str | None = None
     token_audiences: tuple[str, ...] = _ARM_AUDIENCES

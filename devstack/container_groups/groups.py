@@ -10,12 +10,14 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakValueDictionary
 
 from devstack.container_groups import bundle
 from devstack.container_groups.config import RESOLVER, FailCause, Image
 from devstack.container_groups.errors import BadRequest, NotEvictable, NotFound
 from devstack.container_groups.orders import Exit, Order
+from devstack.container_groups.pulling import Found, Puller, PullFailed, credentials_of
 from devstack.container_groups.quota import Quota, no_room, over_quota
 from devstack.container_groups.schema import check_container_group
 from devstack.container_groups.shims import ShimProcess, Shims, find_shim
@@ -53,6 +55,9 @@ class ContainerGroups:
     machine: bundle.Machine
     shims: Shims
     quota: Quota
+    pulls: Puller
+    _found: dict[str, dict[str, Found]] = field(default_factory=dict, init=False)
+    """What registries have of the images of a group, by its id and the image's name."""
     _records: dict[str, Record] = field(default_factory=dict, init=False)
     _watches: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
     _processes: dict[str, ShimProcess] = field(default_factory=dict, init=False)
@@ -62,6 +67,7 @@ class ContainerGroups:
     async def open(self) -> None:
         """Take up the groups of an earlier service, clean up what has no record any more."""
         self.shims.warm()
+        await asyncio.to_thread(self.pulls.forget_old)
         for files in self.state.all_files():
             record = files.record()
             if record is None:
@@ -88,10 +94,7 @@ class ContainerGroups:
         name = identifier.rpartition("/")[2]
         check_group_name(name)
         spec = parse_group(asked)
-        for each in (spec, *spec.siblings):
-            if each.image not in self.images:
-                message = f"The image '{each.image}' in container group '{name}' is not accessible."
-                raise BadRequest(message, code="InaccessibleImage")
+        found = await self._look(name, {each.image for each in (spec, *spec.siblings)}, asked["properties"])
         async with self._locked(identifier):
             old = self._records.get(identifier.lower())
             if old is not None:
@@ -111,6 +114,7 @@ class ContainerGroups:
                 fingerprint=fingerprint(asked),
                 created=datetime.now(UTC).isoformat(timespec="milliseconds"),
             )
+            self._found[identifier.lower()] = found
             files = self.state.files(identifier)
             configs = {each.container: self._config(each, files, record) for each in (spec, *spec.siblings)}
             files.create(record, configs, spec.volumes)
@@ -144,6 +148,7 @@ class ContainerGroups:
             group = self._group(record)
             self.state.discard(self.state.files(identifier))
             del self._records[identifier.lower()]
+            self._found.pop(identifier.lower(), None)
         self._later_empty_trash()
         return group
 
@@ -214,10 +219,17 @@ class ContainerGroups:
     async def _start(self, files: GroupFiles, record: Record) -> ShimProcess | None:
         if self.quota.limits.start_delay_seconds:
             await asyncio.sleep(self.quota.limits.start_delay_seconds / self.quota.limits.time_scale)
-        missing = [image for image in record.images.values() if image not in self.images]
+        found = self._found.get(record.id.lower(), {})
+        missing = [image for image in record.images.values() if image not in self.images and image not in found]
         if cause := "image" if missing else self.quota.take_failure():
             image = missing[0] if missing else record.images[record.container]
             self._save_failure(files, *_failure(cause, image, record))
+            return None
+        try:
+            for each in found.values():
+                await asyncio.to_thread(self.pulls.fetch, each)
+        except PullFailed as fault:
+            self._save_failure(files, str(fault))
             return None
         lease = self.shims.take()
         files.save_shim(lease.process.identity)
@@ -276,8 +288,21 @@ class ContainerGroups:
         groups = len(self._records)
         self.quota.admit(location=spec.location, groups=groups, cores=used, more_cores=spec.all_cpu)
 
+    async def _look(self, group: str, names: set[str], properties: dict[str, Any]) -> dict[str, Found]:
+        """Look up the images that are not this machine's own. Raises `BadRequest`."""
+        known, found = credentials_of(properties), dict[str, Found]()
+        for name in sorted(names - self.images.keys()):
+            if not self.pulls.serves(name):
+                message = f"The image '{name}' in container group '{group}' is not accessible."
+                raise BadRequest(message, code="InaccessibleImage")
+            found[name] = await asyncio.to_thread(self.pulls.look, name, known)
+        return found
+
+    def _image(self, record: Record, name: str) -> Image:
+        return self.images.get(name) or self._found[record.id.lower()][name].image
+
     def _config(self, spec: ContainerSpec, files: GroupFiles, record: Record) -> str:
-        image, directory = self.images[spec.image], files.of(record, spec.container)
+        image, directory = self._image(record, spec.image), files.of(record, spec.container)
         place = bundle.Placement(
             hostname=files.key.rpartition("-")[0],
             cgroup=f"{_CGROUP_PARENT}/{_key(files, record, spec.container)}",
@@ -302,7 +327,7 @@ class ContainerGroups:
             directory=str(files.of(record, name)),
             container=_key(files, record, name),
             hostname=record.name.lower(),
-            lower=[str(path) for path in self.images[record.images[name]].lower],
+            lower=[str(path) for path in self._image(record, record.images[name]).lower],
             hosts=dict(self.hosts),
             resolver=RESOLVER,
             runc_root=str(self.state.runc_root),

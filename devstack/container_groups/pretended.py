@@ -12,6 +12,7 @@ from devstack.container_groups.bundle import Machine
 from devstack.container_groups.config import RESOLVER, Image, Limits
 from devstack.container_groups.groups import ContainerGroups
 from devstack.container_groups.orders import Exit, Order, Reply, ShimIdentity, Started
+from devstack.container_groups.pulling import Puller
 from devstack.container_groups.quota import Quota
 from devstack.container_groups.shim.network import NetworkPlan
 from devstack.container_groups.shims import Lease, ShimProcess, Shims
@@ -100,4 +101,5 @@ def pretended_groups(
         machine=Machine(frozenset(), 1024, ()),
         shims=PretendedShims(NetworkPlan((), {}, RESOLVER), folder / "shims.log", told=told),
         quota=Quota(Limits(), clock),
+        pulls=Puller((), folder / "pulled"),
     )

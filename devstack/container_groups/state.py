@@ -111,6 +111,11 @@ class StateDirectory:
         return self.root / "shims.log"
 
     @property
+    def pulled(self) -> Path:
+        """Where images of registries are kept."""
+        return self.root / "pulled"
+
+    @property
     def _groups(self) -> Path:
         return self.root / "groups"
 

@@ -160,6 +160,7 @@ def container_groups(
             *([_forward(names.REGISTRY_ADDRESS_IN_GROUPS, HTTPS_PORT, ports.guest)] if openings.guests else []),
         ],
         "hosts": dict.fromkeys(known, names.REGISTRY_ADDRESS_IN_GROUPS),
+        "pulls": [ports.login_server, ports.other_login_server],
         "token_issuer": tenant.issuer,
         "jwks_url": tenant.jwks_url,
         "token_audiences": list(names.ARM_AUDIENCES),
