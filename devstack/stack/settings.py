@@ -136,6 +136,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_BUILDER_PRIVILEGED": "true",
         "SLIPWAY_CONFINED_IMAGE": names.CONFINED_IMAGE,
         "SLIPWAY_WARM_BUILDERS": str(WARM_BUILDERS),
+        "SLIPWAY_BUILDER_LOCATION": "local,nearby",
         "SLIPWAY_RUN_CONCURRENCY": str(RUN_CONCURRENCY),
         "SLIPWAY_POOL_SILENCE": "20",
         "SLIPWAY_LIVE_LOGS": "true",

@@ -49,15 +49,15 @@ class End:
 
 @dataclass(frozen=True)
 class Remains:
-    """What Azure says of a group: its events, latest last, how its containers ended, and what images it has."""
+    """What Azure says of a group: its events, latest last, how its builder's container ended, and its images."""
 
     region: str
     is_spot: bool
     happenings: tuple[Happening, ...] = ()
-    ends: tuple[End, ...] = ()
+    end: End | None = None
     images: tuple[str, ...] = ()
     has_begun: bool = False
-    """Whether a container of it ever ran."""
+    """Whether its builder's container ever ran."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def loss_of(remains: Remains) -> Loss | None:
             return _refused(remains, LossKind.QUOTA, "Azure's quota of container groups was used up", one)
         if _NO_ROOM.search(one.name) or _NO_ROOM_SAID in one.message:
             return _refused(remains, LossKind.NO_ROOM, "Azure had no room for its container group", one)
-    return evicted(remains.region) if remains.is_spot and _was_killed(remains) else None
+    return evicted(remains.region) if remains.is_spot and _was_killed(remains.end) else None
 
 
 def evicted(region: str) -> Loss:
@@ -94,11 +94,10 @@ def evicted(region: str) -> Loss:
     return Loss(LossKind.EVICTED, region, f"Azure took its Spot container group{where} away.", is_spot=True)
 
 
-def _was_killed(remains: Remains) -> bool:
-    return bool(remains.ends) and all(
-        end.exit_code is None or (end.exit_code in _SIGNALS and not _OWN_ENDS.search(end.detail))
-        for end in remains.ends
-    )
+def _was_killed(end: End | None) -> bool:
+    if end is None:
+        return False
+    return end.exit_code is None or (end.exit_code in _SIGNALS and not _OWN_ENDS.search(end.detail))
 
 
 def _refused(remains: Remains, kind: LossKind, what: str, happening: Happening) -> Loss:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
 from shared.container_groups.loss import End, Happening, Loss, Remains, loss_of
-from shared.container_groups.spec import GroupRequest, group_spec
+from shared.container_groups.spec import CONTAINER, GroupRequest, group_spec
 from shared.errors import Conflict, Throttled, Unavailable
 from shared.identity import app_identity
 from shared.settings import Settings
@@ -145,33 +145,33 @@ class ContainerGroups:
 
 
 def _state(group: Any) -> GroupState:  # noqa: ANN401 - the SDK's model
-    view = group.instance_view
-    states = {
-        container.instance_view.current_state.state
-        for container in group.containers or ()
-        if container.instance_view and container.instance_view.current_state
-    }
-    if (view and view.state in {"Succeeded", "Failed", "Stopped"}) or states == {_ENDED}:
+    """Answer how far the builder's container has come: those of steps go on waiting when it has ended."""
+    view, state = group.instance_view, _builder_state(group)
+    told = state.state if state else None
+    if (view and view.state in {"Succeeded", "Failed", "Stopped"}) or told == _ENDED:
         return GroupState.ENDED
     if group.provisioning_state == "Failed":
         return GroupState.ENDED
-    return GroupState.RUNNING if states == {"Running"} else GroupState.STARTING
+    return GroupState.RUNNING if told == "Running" else GroupState.STARTING
+
+
+def _builder_state(group: Any) -> Any:  # noqa: ANN401 - the SDK's model
+    views = (one.instance_view for one in group.containers or () if one.name == CONTAINER)
+    return next((view.current_state for view in views if view), None)
 
 
 def _remains(group: Any) -> Remains:  # noqa: ANN401 - the SDK's model
     containers = [*(group.init_containers or ()), *(group.containers or ())]
     views = [view for view in (group.instance_view, *(one.instance_view for one in containers)) if view]
     happenings = (event for view in reversed(views) for event in view.events or ())
-    states = [one.instance_view.current_state for one in group.containers or () if one.instance_view]
+    state = _builder_state(group)
     return Remains(
         region=str(group.location),
         is_spot=str(group.priority or "").lower() == "spot",
         happenings=tuple(Happening(str(one.name or ""), str(one.message or "")) for one in happenings),
-        ends=tuple(
-            End(state.exit_code, str(state.detail_status or "")) for state in states if state and state.state == _ENDED
-        ),
+        end=End(state.exit_code, str(state.detail_status or "")) if state and state.state == _ENDED else None,
         images=tuple(str(one.image) for one in containers),
-        has_begun=any(state is not None and state.start_time is not None for state in states),
+        has_begun=state is not None and state.start_time is not None,
     )
 
 

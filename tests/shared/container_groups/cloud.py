@@ -15,7 +15,7 @@ from azure.core.pipeline.transport import HttpTransport, RequestsTransportRespon
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
 from devstack.container_groups.app import App
-from devstack.container_groups.pretended import pretended_groups
+from devstack.container_groups.pretended import PretendedShims, pretended_groups
 from shared.container_groups.service import ContainerGroups
 from shared.settings import Settings
 
@@ -108,6 +108,19 @@ class Cloud:
     def ask(self, method: str, path: str, **body: object) -> httpx.Response:
         """Call the service, its doors for faults too."""
         return self._run(self._ask(method, f"https://azure.test{path}", json.dumps(body).encode()))
+
+    @property
+    def shims(self) -> PretendedShims:
+        assert isinstance(self.groups.shims, PretendedShims)
+        return self.groups.shims
+
+    def call(self, what: Callable[[], object]) -> None:
+        """Do something on the service's loop."""
+
+        async def done() -> None:
+            what()
+
+        self._run(done())
 
     def settle(self) -> None:
         """Return when every group runs or has failed to."""

@@ -68,9 +68,9 @@ def test_a_spot_group_that_was_evicted_is_told_by_its_event(name: str, message: 
     ],
 )
 def test_a_spot_group_that_was_killed_from_outside_counts_as_evicted(end: End, *, is_evicted: bool) -> None:
-    told = lost(is_spot=True, ends=(end,), has_begun=True)
+    told = lost(is_spot=True, end=end, has_begun=True)
     assert (told is not None) is is_evicted
-    assert lost(ends=(end,), has_begun=True) is None
+    assert lost(end=end, has_begun=True) is None
 
 
 TEXTS = st.text(max_size=40) | st.sampled_from(["quota", "Preempted", "InsufficientCapacity.\r\nx"])

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from devstack.container_groups.views import group_state
 from shared.container_groups.loss import LossKind
 from shared.container_groups.service import NO_ROOM, ContainerGroups, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import Conflict, SlipwayError, Throttled, Unavailable
+from shared.grant import StepContainer
 from shared.settings import BuilderKind
-from tests.shared.container_groups.cloud import Cloud, client_of
+from tests.shared.container_groups.cloud import IMAGE, Cloud, client_of
 
 REQUEST = GroupRequest("slipway-reg-c1-1", "westeurope", "token")
 SPOT = GroupRequest("slipway-reg-c1-1", "westeurope", "token", kind=BuilderKind.CONFINED, is_spot=True)
@@ -107,6 +110,19 @@ def test_a_group_that_was_accepted_and_then_failed_tells_why(
     assert told is not None
     assert told.kind is kind
     assert reason in told.reason
+
+
+def test_a_group_has_ended_with_its_builder_whoever_waits_beside_it(cloud: Cloud) -> None:
+    steps = (StepContainer(step="a", image=IMAGE), StepContainer(step="b", image=IMAGE))
+    cloud.client.start(replace(SPOT, steps=steps, is_spot=False))
+    cloud.settle()
+    assert cloud.client.state(SPOT.name) is GroupState.RUNNING
+    (shim,) = [one for one in cloud.shims.made if one.orders]
+    cloud.call(lambda: shim.end(137, "Error"))
+    (group,) = cloud.groups.find("/")
+    assert group_state(group.record, group.status) == "Running"
+    assert cloud.client.state(SPOT.name) is GroupState.ENDED
+    assert cloud.client.loss(SPOT.name) is None, "a regular one: nobody took it away"
 
 
 @pytest.mark.parametrize("restarts", [False, True])
