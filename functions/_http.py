@@ -6,6 +6,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ REGISTRY_ROUTE = (
 )
 _MAX_BODY = 4 * 1024 * 1024
 _API_VERSION = "2025-03-01-preview"
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\x00")
+"""What may be one in its text; UTF-16 and 32, which hold zeros, are looked at as well."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -135,9 +138,25 @@ def json_body(request: func.HttpRequest) -> object:
     if len(raw) > _MAX_BODY:
         raise TooLarge(f"The request body has {len(raw)} bytes; at most {_MAX_BODY} are allowed.")
     try:
-        return json.loads(raw)
+        return read_json(raw)
     except (ValueError, RecursionError):
         raise InvalidRequest("The request body is not valid JSON.", code="InvalidRequestContent") from None
+
+
+def read_json(raw: bytes) -> object:
+    """Read JSON whose text can be written again.
+
+    Raises ValueError or RecursionError. The parser takes two things that nobody else does, and that break whatever
+    writes them: `NaN` and its like, and halves of UTF-16 pairs.
+    """
+    body: object = json.loads(raw, parse_constant=_refused)
+    if _HALF.search(raw):
+        json.dumps(body, ensure_ascii=False).encode()
+    return body
+
+
+def _refused(constant: str) -> object:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def reply(

@@ -3,6 +3,7 @@
 GET R/notifications     the latest deliveries; `runId` for those of one run, `$top` for how many
 """
 
+import re
 from functools import cache
 
 import azure.functions as func
@@ -23,6 +24,7 @@ from shared.settings import Role
 
 blueprint = func.Blueprint()
 _MOST = 100
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 @cache
@@ -79,7 +81,7 @@ def notifications_list(req: func.HttpRequest) -> func.HttpResponse:
 def _most(text: str) -> int:
     if not text:
         return _MOST
-    if not text.isdecimal() or not 0 < int(text[:9]) <= _MOST:
+    if not _NUMBER.fullmatch(text) or not 0 < int(text) <= _MOST:
         raise InvalidRequest(f"$top must be a number from 1 to {_MOST}.", target="$top")
     return int(text)
 

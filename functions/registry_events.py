@@ -12,7 +12,7 @@ import azure.functions as func
 
 from functions._again import read_errand
 from functions._base_images import Doors, base_images
-from functions._http import answering, reply
+from functions._http import answering, read_json, reply
 from functions._services import Services, services
 from functions._sweeps import each_registry
 from shared.errors import InvalidRequest, TooLarge, Unauthenticated
@@ -121,7 +121,7 @@ def _body(req: func.HttpRequest) -> object:
     if len(raw) > _MAX_BODY:
         raise TooLarge(f"The notification has {len(raw)} bytes; at most {_MAX_BODY} are allowed.")
     try:
-        body: object = json.loads(raw)
+        body = read_json(raw)
     except (ValueError, RecursionError):
         raise InvalidRequest("The notification is not valid JSON.") from None
     return body

@@ -111,7 +111,7 @@ def parse_pool(body: object) -> PoolSpec:
 
 def _checked(spec: PoolSpec) -> PoolSpec:
     told = spec.tags.get(MINIMUM, "0")
-    if not (told.isascii() and told.isdecimal() and int(told) <= MAX_COUNT):
+    if not (told.isascii() and told.isdecimal() and len(told) <= len("20") and int(told) <= MAX_COUNT):
         raise InvalidRequest(f"The tag {MINIMUM} is a number from 0 to {MAX_COUNT}.", target=f"tags.{MINIMUM}")
     return spec
 

@@ -220,7 +220,7 @@ def _read_head(session: Session, reference: Reference, response: Response) -> Ex
         manifest = yield from get(session, reference)
         return Head(manifest.digest, manifest.media_type, len(manifest.body))
     length = response.headers.get("content-length", "")
-    return Head(_checked(digest, reference), _media_type(response), int(length) if length.isdecimal() else 0)
+    return Head(_checked(digest, reference), _media_type(response), int(length[:18]) if length.isdecimal() else 0)
 
 
 def _checked(digest: str, reference: Reference) -> str:

@@ -1,5 +1,6 @@
 """Lists of runs: newest first, filtered, in pages."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ from shared.runs.store import RunStore
 
 _PAGE = 100
 _MAX_TOP = 1000
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Page:
 def parse_page(query: Mapping[str, str]) -> Page:
     """Read `$filter`, `$top` and `$skiptoken`. Raises InvalidRequest."""
     top, token = query.get("$top"), query.get("$skiptoken")
-    if top is not None and not (top.isascii() and top.isdigit() and 1 <= int(top) <= _MAX_TOP):
+    if top is not None and not (_NUMBER.fullmatch(top) and 1 <= int(top) <= _MAX_TOP):
         raise InvalidRequest(f"$top must be a number from 1 to {_MAX_TOP}.", target="$top")
     return Page(
         wanted=parse_filter(query.get("$filter")),

@@ -7,6 +7,7 @@ may know more than it was told: its last piece reaches into what was written sin
 What a reader knows is remembered by this process alone; another one simply does not hold the first answer.
 """
 
+import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from shared.runs.logs import log_name
 from shared.storage.blobs import BlobState
 
 _READERS = 2000
+_POSITION = re.compile("[0-9]{1,18}")
 MAX_PIECE = 4 * 1024 * 1024
 """Most bytes that one answer carries."""
 
@@ -72,6 +74,6 @@ def read_piece(shop: Workshop, registry: str, run_id: str, asked: str | None) ->
 
 def _range(asked: str | None, size: int) -> tuple[int, int]:
     first, _, last = (asked or "").removeprefix("bytes=").partition("-")
-    start = int(first) if first.isascii() and first.isdigit() else 0
-    end = int(last) if last.isascii() and last.isdigit() else size - 1
+    start = int(first) if _POSITION.fullmatch(first) else 0
+    end = int(last) if _POSITION.fullmatch(last) else size - 1
     return start, min(end, size - 1, start + MAX_PIECE - 1) - start + 1

@@ -40,7 +40,7 @@ def reconcile(shop: Workshop, registry: str) -> None:
         with about({"registry": registry, "run": active.run_id}):
             try:
                 _settle(shop, active)
-            except SlipwayError:
+            except Exception:  # noqa: BLE001 - what a builder told is part of it: one run's fault is nobody else's
                 _LOG.exception("run %s could not be reconciled now", active.run_id)
     dispatch(shop, registry)
 

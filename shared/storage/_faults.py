@@ -1,7 +1,9 @@
 """One translation of the SDKs' exceptions into ours."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from azure.core.exceptions import (
     AzureError,
@@ -33,10 +35,17 @@ def storage_faults(what: str) -> Iterator[None]:
     except ResourceModifiedError:
         raise PreconditionFailed(f"{what} was changed by somebody else.") from None
     except HttpResponseError as error:
-        kind = _BY_STATUS.get(error.status_code or 0, Unavailable)
+        kind = TooLarge if _is_too_large(error) else _BY_STATUS.get(error.status_code or 0, Unavailable)
         raise kind(f"{what}: storage answered {error.status_code} {_code(error)}.") from None
     except AzureError as error:
         raise Unavailable(f"{what}: storage does not answer ({type(error).__name__}).") from None
+
+
+def _is_too_large(error: HttpResponseError) -> bool:
+    """Whether no row takes it: `PropertyValueTooLarge` and `EntityTooLarge` come as 400, at times as text alone."""
+    return (
+        error.status_code == HTTPStatus.BAD_REQUEST and re.search("too_?large", str(error), re.IGNORECASE) is not None
+    )
 
 
 def _code(error: HttpResponseError) -> str:

@@ -1,5 +1,6 @@
 """Rows with ETags, and transactions within one partition."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -8,11 +9,12 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.data.tables import TableClient, TransactionOperation, UpdateMode
 
-from shared.errors import NotFound
+from shared.errors import InvalidRequest, NotFound
 from shared.storage._faults import storage_faults
 
 Scalar = str | int | float | bool
-_FORBIDDEN = frozenset("/\\#?")
+_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Source: Azure's rules for keys of tables; halves of UTF-16 pairs cannot be sent at all."""
 _UPDATE: dict[str, Any] = {"mode": UpdateMode.REPLACE, "match_condition": MatchConditions.IfNotModified}
 
 
@@ -149,8 +151,8 @@ class Table:
 
 
 def _key(text: str) -> str:
-    if _FORBIDDEN & set(text):
-        raise ValueError("a table key holds a forbidden character")
+    if _FORBIDDEN.search(text):
+        raise InvalidRequest("A name holds a character that no name may hold.")
     return text
 
 

@@ -51,7 +51,7 @@ def _member(name: str, old: object, new: object, depth: int) -> object:
     known: Json = old if isinstance(old, dict) else {}
     if name == _BY_HOST:
         return _by_host(known, new)
-    if name == "step" and new.get("type") not in {None, known.get("type")}:
+    if name == "step" and new.get("type") not in (None, known.get("type")):
         known = {}
     if name == "baseImageTrigger" and not known:
         known = {"baseImageTriggerType": "Runtime"}  # az names the type of a new one only when it was given

@@ -63,7 +63,7 @@ def patched_task_run(known: TaskRunSpec, patch: object) -> TaskRunSpec:
     document = known.json_object()
     wanted = changes.get("properties")
     request = wanted.get("runRequest") if isinstance(wanted, dict) else None
-    if isinstance(request, dict) and request.get("type") not in {None, known.properties.run_request.get("type")}:
+    if isinstance(request, dict) and request.get("type") not in (None, known.properties.run_request.get("type")):
         document["properties"].pop("runRequest")
     return parse_task_run(merge(document, changes))
 
