@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from infra.checker.bicep import Expression, Fields, File, Property, Text, walk
 from infra.checker.findings import Finding, Tree
@@ -98,8 +99,14 @@ def _read_past_the_settings(tree: Tree) -> Iterator[tuple[str, str, int]]:
     for path in sorted([tree.root / "function_app.py", *rooms]):
         text = path.read_text()
         if any(word in text for word in _READING):
-            for node in ast.walk(ast.parse(text)):
-                yield from ((name, tree.name(path), getattr(node, "lineno", 1)) for name in _variables(node))
+            yield from ((name, tree.name(path), line) for name, line in _read_in(text))
+
+
+@cache
+def _read_in(text: str) -> tuple[tuple[str, int], ...]:
+    """Answer the names that a module reads, and the lines."""
+    nodes = ast.walk(ast.parse(text))
+    return tuple((name, getattr(node, "lineno", 1)) for node in nodes for name in _variables(node))
 
 
 def _variables(node: ast.AST) -> Iterator[str]:

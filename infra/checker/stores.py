@@ -47,7 +47,8 @@ def _constants(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 
 def _listens(tree: Tree, name: str) -> Iterator[Use]:
     path = f"functions/{name}"
-    for node in ast.walk(ast.parse((tree.root / path).read_text())):
+    text = (tree.root / path).read_text()
+    for node in ast.walk(ast.parse(text)) if "queue_name" in text else ():
         if isinstance(node, ast.keyword) and node.arg == "queue_name" and isinstance(node.value, ast.Constant):
             yield Use("QUEUES", str(node.value.value), path, node.value.lineno)
 

@@ -11,7 +11,7 @@ done
 cat >&2 <<END
 azd down would delete these resource groups too, which are not of this deployment:$foreign
 Nothing was removed. Remove the deployment without azd, in this order:
-  az role assignment delete --assignee $SLIPWAY_APP_PRINCIPAL --scope <id of each registry${SLIPWAY_BUILDER_SUBNET:+, $SLIPWAY_BUILDER_SUBNET}>
+  az role assignment delete --assignee-object-id $SLIPWAY_APP_PRINCIPAL --scope <id of each registry${SLIPWAY_BUILDER_SUBNET:+, $SLIPWAY_BUILDER_SUBNET}>
   az eventgrid system-topic delete --yes --name slipway-<registry> --resource-group <its group>
   az group delete --name $SLIPWAY_BUILDER_RESOURCE_GROUP
   az group delete --name $SLIPWAY_RESOURCE_GROUP

@@ -134,6 +134,16 @@ def test_the_builder_image_is_built_and_pushed(cloud: Cloud) -> None:
     assert cloud.asked.endswith("docker push reg.azurecr.io/slipway/builder:v1\n")
 
 
+def test_the_registry_is_looked_for_in_the_subscription_of_the_deployment(cloud: Cloud) -> None:
+    cloud.program("docker", '#!/bin/sh\necho "docker $@" >>"$LOG"\n')
+
+    assert cloud.run("builder_image.sh", "reg", "v1", AZURE_SUBSCRIPTION_ID="sub").returncode == 0
+
+    asked = [line for line in cloud.asked.splitlines() if line.startswith("acr ")]
+    assert len(asked) == 3
+    assert all("--name reg --subscription sub" in line for line in asked)
+
+
 def test_a_builder_image_that_is_there_stays(cloud: Cloud) -> None:
     (cloud.folder / "image").touch()
     cloud.program("docker", '#!/bin/sh\necho "docker $@" >>"$LOG"\n')
@@ -214,4 +224,4 @@ def test_nothing_goes_down_that_would_take_the_group_of_a_registry_along(cloud: 
     assert done.returncode == 1
     assert "which are not of this deployment: team\n" in done.stderr
     assert "az group delete --name rg-try-builders" in done.stderr
-    assert "az role assignment delete --assignee principal --scope <id of each registry>" in done.stderr
+    assert "az role assignment delete --assignee-object-id principal --scope <id of each registry>" in done.stderr
