@@ -1,7 +1,10 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files that are whole or absent, whatever happens while they are written, and files that one process holds."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SECRET_MODE = 0o600
@@ -32,3 +35,12 @@ def write_if_changed(path: Path, content: str, *, mode: int = 0o644) -> None:
 def write_secret(path: Path, content: str | bytes) -> None:
     """Like `write`, readable by the owner alone."""
     write(path, content, mode=SECRET_MODE)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file exclusively; waits for whoever holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,9 +1,7 @@
 """Things that are made once per machine: safe when interrupted, and when two processes want the same."""
 
-import fcntl
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,19 +31,10 @@ class Made:
         """
         if self.is_ready:
             return self.directory
-        with progress.step(self.title), locked(self.directory.with_name(self.directory.name + ".lock")):
+        with progress.step(self.title), files.locked(self.directory.with_name(self.directory.name + ".lock")):
             if not self.is_ready:
                 shutil.rmtree(self.directory, ignore_errors=True)
                 self.directory.mkdir(parents=True)
                 self.fill(self.directory)
                 files.write(self.directory / READY, "")
         return self.directory
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file exclusively; waits for whoever holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

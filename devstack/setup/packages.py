@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devstack import progress
 from devstack.errors import StackError
-from devstack.setup.once import locked
+from devstack.files import locked
 from devstack.setup.run import run
 
 STACK: Mapping[str, str] = {

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from devstack.errors import StackError
-from devstack.setup.once import locked
+from devstack.files import locked
 from devstack.stack import names
 
 HOSTS = Path("/etc/hosts")
