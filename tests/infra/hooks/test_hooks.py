@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,10 @@ case "$*" in
     while [ "$1" != --file ]; do shift; done
     cp "$2" "$VAULT"
     ls -l "$2" >>"$LOG" ;;
-"acr repository show"*) [ -e "$IMAGE" ] ;;
+"acr repository show"*)
+    while [ "$1" != --image ]; do shift; done
+    [ -e "$IMAGE" ] || exit 3
+    case $2 in *:content-*) echo sha256:new ;; *) cat "$IMAGE" ;; esac ;;
 "acr show"*) echo reg.azurecr.io ;;
 "cloud show"*) echo "${CLOUD:-AzureCloud}" ;;
 esac
@@ -132,6 +136,7 @@ def test_the_builder_image_is_built_and_pushed(cloud: Cloud) -> None:
 
     assert "docker build --platform linux/amd64" in cloud.asked
     assert cloud.asked.endswith("docker push reg.azurecr.io/slipway/builder:v1\n")
+    assert len(set(re.findall(r"docker push reg\.azurecr\.io/slipway/builder:content-[0-9a-f]{16}\n", cloud.asked))) == 1
 
 
 def test_the_registry_is_looked_for_in_the_subscription_of_the_deployment(cloud: Cloud) -> None:
@@ -145,7 +150,7 @@ def test_the_registry_is_looked_for_in_the_subscription_of_the_deployment(cloud:
 
 
 def test_a_builder_image_that_is_there_stays(cloud: Cloud) -> None:
-    (cloud.folder / "image").touch()
+    (cloud.folder / "image").write_text("sha256:new")
     cloud.program("docker", '#!/bin/sh\necho "docker $@" >>"$LOG"\n')
 
     assert cloud.run("builder_image.sh", "reg", "v1").returncode == 0
@@ -153,8 +158,17 @@ def test_a_builder_image_that_is_there_stays(cloud: Cloud) -> None:
     assert "docker" not in cloud.asked
 
 
+def test_a_builder_image_of_another_version_is_replaced(cloud: Cloud) -> None:
+    (cloud.folder / "image").write_text("sha256:old")
+    cloud.program("docker", '#!/bin/sh\necho "docker $@" >>"$LOG"\n')
+
+    assert cloud.run("builder_image.sh", "reg", "v1").returncode == 0
+
+    assert cloud.asked.endswith("docker push reg.azurecr.io/slipway/builder:v1\n")
+
+
 def test_without_docker_the_deployment_goes_on_and_says_what_is_missing(cloud: Cloud) -> None:
-    for name in ("dirname", "mktemp"):
+    for name in ("dirname", "find", "sort", "xargs", "openssl", "cut"):
         (cloud.folder / "bin" / name).symlink_to(f"/usr/bin/{name}")
     argv = ["/bin/sh", str(HOOKS / "builder_image.sh"), "reg", "v1"]
     environment = {"PATH": str(cloud.folder / "bin"), "LOG": str(cloud.folder / "log"), "IMAGE": "/nowhere"}
