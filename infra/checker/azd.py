@@ -12,7 +12,9 @@ from infra.checker.findings import Finding, Tree
 
 _COMMANDS = ("provision", "infracreate", "infradelete", "down", "up", "package", "publish", "deploy", "restore")
 _EVENTS = frozenset(f"{when}{command}" for when in ("pre", "post") for command in _COMMANDS)
-_HOOK = frozenset({"shell", "run", "continueOnError", "interactive", "windows", "posix", "secrets", "kind", "dir", "config"})
+_HOOK = frozenset(
+    {"shell", "run", "continueOnError", "interactive", "windows", "posix", "secrets", "kind", "dir", "config"}
+)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """What azure.yaml may say. Source: the published schema of azure.yaml, version 1.0."""
 
