@@ -14,9 +14,9 @@ from devstack.functions_host.host import GRACE_SECONDS, Options, serve
 
 def main() -> int:
     """Run the host; 0 after an orderly stop, 1 when it could not start, 2 when the stop was not orderly."""
-    options = _options()
     _log_to_stderr()
     try:
+        options = _options()
         asyncio.run(_serve(options))
     except HostError as error:
         print(error, file=sys.stderr)
@@ -43,6 +43,9 @@ def _options() -> Options:
     parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
     parser.add_argument("--settings", type=Path, help="default: local.settings.json in the root, if there is one")
     parser.add_argument(
+        "--master-key-file", type=Path, help="a file that holds the key of /admin; without it none is asked for"
+    )
+    parser.add_argument(
         "--grace", type=float, default=GRACE_SECONDS, help="seconds that running invocations get when the host stops"
     )
     given = parser.parse_args()
@@ -55,8 +58,21 @@ def _options() -> Options:
         certificate=_resolved(given.cert),
         key=_resolved(given.key),
         settings=_resolved(given.settings),
+        master_key=_key(given.master_key_file),
         grace_seconds=given.grace,
     )
+
+
+def _key(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        key = path.read_text().strip()
+    except OSError as error:
+        raise HostError(f"The key of /admin cannot be read: {error.strerror or error}.") from error
+    if not key:
+        raise HostError("The file with the key of /admin is empty.")
+    return key
 
 
 def _resolved(path: Path | None) -> Path | None:

@@ -5,14 +5,19 @@ GET  /admin/functions/{name}       one of them
 POST /admin/functions/{name}       run one that is not HTTP: {"input": "…"} -> 202 at once
 GET  /admin/host/status            id, state and uptime
 GET  /admin/host/ping              200
+
+Azure asks for the master key in `x-functions-key` or `code` everywhere but at `ping`; so does this host where it is
+given one. Without, it asks for none, as `func start`.
 """
 
 import asyncio
+import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from urllib.parse import parse_qsl
 
 from devstack.functions_host.http_messages import Response
 from devstack.functions_host.invoker import Invoker
@@ -22,11 +27,18 @@ from devstack.functions_host.worker import Invocation
 
 
 class Admin:
-    """Answers management calls. They need no key here, as with `func start`: the host listens on loopback."""
+    """Answers management calls, to who has the master key if there is one."""
 
     def __init__(
-        self, host_id: str, functions: Mapping[str, Function], invoker: Invoker, *, is_running: Callable[[], bool]
+        self,
+        host_id: str,
+        functions: Mapping[str, Function],
+        invoker: Invoker,
+        *,
+        is_running: Callable[[], bool],
+        master_key: str = "",
     ) -> None:
+        self._master_key = master_key.encode()
         self._host_id = host_id
         self._functions = {name.lower(): function for name, function in functions.items()}
         self._invoker = invoker
@@ -34,13 +46,16 @@ class Admin:
         self._started = time.monotonic()
         self._tasks: set[asyncio.Task[object]] = set()
 
-    async def answer(self, method: str, path: str, body: bytes) -> Response:
-        """Answer one management call."""
-        match [method, *path.strip("/").split("/")[1:]]:
-            case ["GET", "host", "status"]:
-                return _json(200, self._status())
+    async def answer(self, method: str, path: str, headers: Mapping[str, str], query: bytes, body: bytes) -> Response:
+        """Answer one management call; names of headers are in lower case."""
+        call = [method, *path.strip("/").split("/")[1:]]
+        if call[1:] != ["host", "ping"] and not self._is_allowed(headers, query):
+            return Response(401)
+        match call:
             case ["GET" | "POST", "host", "ping"]:
                 return Response(200)
+            case ["GET", "host", "status"]:
+                return _json(200, self._status())
             case ["GET", "functions"]:
                 return _json(200, [_describe(function) for function in self._functions.values()])
             case ["GET", "functions", name] if name.lower() in self._functions:
@@ -49,6 +64,10 @@ class Admin:
                 return self._run(self._functions[name.lower()], body)
             case _:
                 return Response(404)
+
+    def _is_allowed(self, headers: Mapping[str, str], query: bytes) -> bool:
+        given = headers.get("x-functions-key") or dict(parse_qsl(query.decode("latin-1"))).get("code", "")
+        return not self._master_key or hmac.compare_digest(given.encode(), self._master_key)
 
     def _status(self) -> dict[str, object]:
         return {

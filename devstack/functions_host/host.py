@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -52,6 +52,7 @@ class Options:
     certificate: Path | None = None
     key: Path | None = None
     settings: Path | None = None
+    master_key: str = field(default="", repr=False)
     grace_seconds: float = GRACE_SECONDS
 
 
@@ -121,7 +122,7 @@ class _Host:
 
     def _config(self, options: Options) -> uvicorn.Config:
         config = uvicorn.Config(
-            cast("ASGIApplication", self._front()),
+            cast("ASGIApplication", self._front(options)),
             http="h11",
             ws="none",
             lifespan="off",
@@ -140,10 +141,16 @@ class _Host:
             raise HostError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
         return config
 
-    def _front(self) -> HttpFront:
+    def _front(self, options: Options) -> HttpFront:
         enabled = {function.name: function for function in self._app.enabled()}
         events = {name: found for name, found in enabled.items() if isinstance(found.trigger, EventGridTrigger)}
-        admin = Admin(self._id, self._app.functions, self._invoker, is_running=lambda: not self._stopping.is_set())
+        admin = Admin(
+            self._id,
+            self._app.functions,
+            self._invoker,
+            is_running=lambda: not self._stopping.is_set(),
+            master_key=options.master_key,
+        )
         webhook = EventGridWebhook(events, self._invoker)
         return HttpFront(route_table(enabled.values()), enabled, self._invoker, admin, webhook)
 

@@ -73,7 +73,7 @@ class HttpFront:
         path = decode_path(scope["raw_path"])
         builtin = path.lower().strip("/").split("/")
         if builtin[0] == "admin":
-            return await self._admin.answer(scope["method"], path, body)
+            return await self._admin.answer(scope["method"], path, headers, scope["query_string"], body)
         if builtin[:2] == ["runtime", "webhooks"]:
             return await self._webhook(builtin[2:], scope, headers, body)
         found = self._routes.find(scope["method"], path)

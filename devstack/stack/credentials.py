@@ -71,6 +71,8 @@ def load_or_create(layout: Layout) -> Credentials:
         files.write_secret(layout.secrets, Credentials().model_dump_json(indent=2))
     if not layout.app_key.exists():
         files.write_secret(layout.app_key, base64.b64encode(secrets.token_bytes(APP_KEY_BYTES)))
+    if not layout.master_key.exists():
+        files.write_secret(layout.master_key, _random())
     if not layout.signing_key.exists():
         files.write_secret(layout.signing_key, new_ec_key())
     return _read(layout.secrets)

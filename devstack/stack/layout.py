@@ -42,6 +42,11 @@ class Layout:
         return self.keys / "provenance.pem"
 
     @property
+    def master_key(self) -> Path:
+        """The key of the functions host's own doors."""
+        return self.keys / "functions-master.key"
+
+    @property
     def entra_key(self) -> Path:
         """The tenant's signing key."""
         return self.keys / "entra.pem"

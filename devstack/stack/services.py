@@ -137,6 +137,7 @@ def _functions_host(layout: Layout, ports: Ports, credentials: Credentials, base
         *(str(layout.python), "-m", "devstack.functions_host", "--root", str(layout.root)),
         *("--host", LOOPBACK, "--port", str(ports.functions)),
         *("--cert", str(layout.tls.leaf), "--key", str(layout.tls.leaf_key)),
+        *("--master-key-file", str(layout.master_key)),
     )
     settings = functions_settings(layout, ports, credentials)
     ready = HttpCheck(ports.functions, "/metadata/endpoints?api-version=2022-09-01", layout.tls.authority)

@@ -249,16 +249,28 @@ PRYING = (
     "touch /usr/bin/planted /opt/slipway/planted; mount -o remount,rw /; echo the-end"
 )
 
+KNOCKING = """import http.client, ssl
+for door in ("host/ping", "host/status", "functions", "functions/schedules_tick"):
+    host = http.client.HTTPSConnection("localhost", {port}, context=ssl._create_unverified_context())
+    host.request("GET", "/admin/" + door)
+    print("knocked", host.getresponse().status)
+"""
+
 
 def test_a_step_sees_nothing_of_the_agent(stack: "Stack", context: Path) -> None:
-    """Neither the shell text on the builder nor a container with the builder's file system and processes in it."""
+    """Neither the shell text on the builder nor a container with the builder's file system and processes in it.
+
+    The builder's network reaches the app, but not the doors of the host that runs it.
+    """
     task = (
         "version: v1.1.0\nsteps:\n"
-        f"  - cmd: |\n      {BUSYBOX} true\n      sh /workspace/pry.sh\n"
+        f"  - cmd: |\n      {BUSYBOX} true\n      sh /workspace/pry.sh; python3 /workspace/knock.py\n"
         f"  - cmd: -v /:/host --pid=host {BUSYBOX} chroot /host sh /workspace/pry.sh\n"
     )
-    said = succeeded(run(stack, str(write(context, {"acb.yaml": task, "pry.sh": PRYING}))))
+    knock = KNOCKING.format(port=stack.target.ports.functions)
+    said = succeeded(run(stack, str(write(context, {"acb.yaml": task, "pry.sh": PRYING, "knock.py": knock}))))
     assert said.out.count("the-end") == 2
+    assert re.findall(r"knocked (\d+)", said.out) == ["200", "401", "401", "401"]
     assert "SLIPWAY" not in said.out
     assert said.out.count("Read-only file system") >= 4
     assert "PRIVATE" not in said.out
