@@ -1,7 +1,7 @@
 """How one event is told: to a webhook, signed, or to a topic of Event Grid.
 
-Sources: CloudEvents 1.0, its JSON format and its HTTP web hooks (the handshake by `OPTIONS`); Azure Event Grid's own
-`aeg-sas-key` header and token audience.
+Sources: CloudEvents 1.0, its JSON format and its HTTP web hooks (the handshake by `OPTIONS`); Azure Event Grid's
+published SDK (`azure-eventgrid`): path, version, headers of topics and of topics in a namespace, token audience.
 """
 
 import hashlib
@@ -24,10 +24,14 @@ from shared.notifications.events import BATCH_TYPE, CONTENT_TYPE
 from shared.settings import Receiver, ReceiverKind, Settings
 
 _GRID_SCOPE: Final = "https://eventgrid.azure.net/.default"
+_GRID_VERSION: Final = "2018-01-01"
+_NAMESPACE_VERSION: Final = "2024-06-01"
 _CONSENT: Final = timedelta(hours=24)
 _SECRET_LIFE: Final = timedelta(minutes=5)
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 _PASSING: Final = frozenset({408, 409, 425, 429})
+_DENIALS: Final = frozenset({401, 403})
+"""These pass where a key is proven: keys are changed, and a new role takes minutes to hold."""
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
 
@@ -74,8 +78,7 @@ class Courier:
         try:
             if not self._has_consent(receiver):
                 return Answer(Result.LATER, "the receiver does not consent to events of this deployment")
-            headers, body = self._message(receiver, event)
-            return _read(*self._send("POST", receiver, headers, body), self.clock())
+            return self._told(receiver, event)
         except httpx.ConnectError as fault:  # its text names a host at most, or says why that is not called
             return Answer(Result.LATER, f"no answer (ConnectError: {fault})")
         except (httpx.HTTPError, httpx.InvalidURL) as fault:
@@ -85,17 +88,30 @@ class Courier:
         except SlipwayError as fault:
             return Answer(Result.LATER, fault.message)
 
+    def _told(self, receiver: Receiver, event: bytes) -> Answer:
+        headers, body = self._message(receiver, event)
+        status, told = self._send("POST", receiver, headers, body)
+        is_proven = receiver.kind is ReceiverKind.EVENT_GRID or receiver.secret is not None
+        if status in _DENIALS and is_proven:
+            self._secrets.pop(receiver.secret or "", None)
+            return Answer(Result.LATER, f"HTTP {status}")
+        return _read(status, told, self.clock())
+
     def _message(self, receiver: Receiver, event: bytes) -> tuple[dict[str, str], bytes]:
         secret = self._secret(receiver)
         if receiver.kind is ReceiverKind.EVENT_GRID:
-            key = {"aeg-sas-key": secret} if secret else {"Authorization": f"Bearer {self.grid_token()}"}
-            return {"Content-Type": BATCH_TYPE, **key}, b"[" + event + b"]"
+            return {"Content-Type": BATCH_TYPE, **self._grid_key(receiver, secret)}, b"[" + event + b"]"
         headers = {"Content-Type": CONTENT_TYPE}
         if secret:
             timestamp = str(int(self.clock().timestamp()))
             headers["X-Slipway-Timestamp"] = timestamp
             headers["X-Slipway-Signature"] = signature(secret, timestamp, event)
         return headers, event
+
+    def _grid_key(self, receiver: Receiver, secret: str) -> dict[str, str]:
+        if not secret:
+            return {"Authorization": f"Bearer {self.grid_token()}"}
+        return {"Authorization": f"SharedAccessKey {secret}"} if _is_in_namespace(receiver) else {"aeg-sas-key": secret}
 
     def _secret(self, receiver: Receiver) -> str:
         if receiver.secret is None:
@@ -122,8 +138,22 @@ class Courier:
         self, method: str, receiver: Receiver, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, httpx.Headers]:
         """Answer status and headers; what else a receiver says is not read."""
-        with self.client.stream(method, receiver.url, content=body, headers=headers, timeout=_TIMEOUT) as answer:
+        with self.client.stream(method, _address(receiver), content=body, headers=headers, timeout=_TIMEOUT) as answer:
             return answer.status_code, answer.headers
+
+
+def _address(receiver: Receiver) -> httpx.URL:
+    """Answer where a receiver is called: Azure shows a topic's endpoint without the version that it asks for."""
+    url = httpx.URL(receiver.url)
+    if receiver.kind is ReceiverKind.EVENT_GRID and "api-version" not in url.params:
+        version = _NAMESPACE_VERSION if _is_in_namespace(receiver) else _GRID_VERSION
+        return url.copy_merge_params({"api-version": version})
+    return url
+
+
+def _is_in_namespace(receiver: Receiver) -> bool:
+    """Whether a topic lies in a namespace of Event Grid: `/topics/<name>:publish` rather than `/api/events`."""
+    return httpx.URL(receiver.url).path.endswith(":publish")
 
 
 def _read(status: int, headers: httpx.Headers, now: datetime) -> Answer:
