@@ -12,6 +12,7 @@ from functions._services import Services
 from shared.access.builder_tokens import Bearer, TokenUse
 from shared.errors import InvalidRequest, Unauthenticated
 from shared.grant import Contents, LoginRequest, Message, Report, SecretsRequest
+from shared.log_context import about
 from shared.provenance.contents import keep_contents
 from shared.runs.claim import heartbeat, login, look_for_work, report
 from shared.runs.dispatch import announce
@@ -100,7 +101,8 @@ def _run_call(req: func.HttpRequest, use: Callable[[Services, Bearer], func.Http
         bearer = _bearer(known, req, TokenUse.RUN)
         if req.route_params["run"] != bearer.run_id:
             raise Unauthenticated("The builder's token is for another run.")
-        return use(known, bearer)
+        with about({"registry": bearer.registry}):
+            return use(known, bearer)
 
     return answering(req, checked)
 

@@ -67,8 +67,10 @@ def registry_events_queue(msg: func.QueueMessage) -> None:
 def base_images_queue(msg: func.QueueMessage) -> None:
     """Do one thing about base images."""
     errand = read_errand(msg)
-    with about({"run": errand.told.get("ended") or errand.told.get("endpoint", ""), **errand.told}):
-        _doors().work(errand.told)
+    told = errand.told
+    run = told.get("ended") or told.get("endpoint", "")
+    with about({"registry": errand.registry or told.get("serve", ""), "run": run}):
+        _doors().work(told)
 
 
 @blueprint.function_name("base_images_sweep")

@@ -18,7 +18,7 @@ from shared.log_context import about
 from shared.runs.trace import TraceSpan
 from shared.settings import Role
 from shared.sight.counting import Counts
-from shared.sight.showing import Show, trace_of
+from shared.sight.showing import QueueLengths, Show, trace_of
 from shared.sight.sinks import open_sinks
 from shared.sight.text import as_text
 
@@ -61,8 +61,15 @@ def _send(show: Show, errand: Errand) -> None:
 def sight_queues(timer: func.TimerRequest) -> None:
     """Send how long the queues are."""
     del timer
+    if not shows():
+        return
+    lengths = QueueLengths(services().shop)
+    each_registry(lengths.look, "how long the queues are is not known")
     for show in shows():
-        each_registry(show.queues, "how long the queues are was not told")
+        try:
+            show.sink.send_points(lengths.points)
+        except Unavailable as fault:
+            _LOG.warning("how long the queues are was not told: %s", fault.message)
 
 
 @blueprint.function_name("sight_trace")

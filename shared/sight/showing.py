@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.errors import NotFound
@@ -43,19 +43,23 @@ class Show:
         """Send what a process has counted."""
         self.sink.send_points([Point(one.metric, one.number, begin, at, one.labels) for one in counts])
 
-    def queues(self, registry: str) -> None:
-        """Send how many runs wait and are under way, in the registry's own line and in that of each agent pool."""
+
+@dataclass(frozen=True)
+class QueueLengths:
+    """How many runs wait and are under way, in each registry's own line and in that of each agent pool."""
+
+    shop: Workshop
+    points: list[Point] = field(default_factory=list)
+
+    def look(self, registry: str) -> None:
+        """Add those of a registry."""
         waiting = Counter(active.lane for active in self.shop.store.waiting(registry))
         placed = Counter(active.lane for active in self.shop.store.placed(registry))
         pools = {"", *(pool.key for pool in self.shop.agent_pools.all(registry))}
         now = self.shop.clock()
-        self.sink.send_points(
-            [
-                Point(metric, counts[pool], now, now, {"registry": registry, "pool": pool})
-                for metric, counts in ((Metric.QUEUED, waiting), (Metric.ACTIVE, placed))
-                for pool in sorted(pools | counts.keys())
-            ]
-        )
+        for metric, counts in ((Metric.QUEUED, waiting), (Metric.ACTIVE, placed)):
+            for pool in sorted(pools | counts.keys()):
+                self.points.append(Point(metric, counts[pool], now, now, {"registry": registry, "pool": pool}))
 
 
 def points(run: Run, cpu_seconds: float) -> list[Point]:

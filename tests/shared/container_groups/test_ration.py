@@ -15,8 +15,10 @@ from shared.container_groups.ration import Ration, RationedGroups
 from shared.container_groups.service import NO_ROOM, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import SlipwayError, Throttled, Unavailable
+from shared.metrics import Metric
 from shared.storage import Row
 from shared.storage.tables import Scalar
+from tests.conftest import Counted
 from tests.shared.triggers.conftest import MemoryTable
 
 FULL = Throttled("No room in one region.", retry_after=60, code=NO_ROOM)
@@ -206,3 +208,17 @@ def test_when_all_regions_are_full_all_reasons_are_told() -> None:
     yard.azure.faults.clear()
     yard.start("here", "there")
     assert yard.azure.started[-1][1] == "there"
+
+
+def test_what_azure_is_asked_for_is_counted_by_region_and_outcome(
+    counted: Counted,
+) -> None:
+    yard = Yard(ration=Ration())
+    yard.azure.faults = {"full": Throttled("no room", code=NO_ROOM), "away": Unavailable("away")}
+    yard.start("full", "here")
+    yard.start("here")
+    with pytest.raises(Unavailable):
+        yard.start("away")
+
+    found = counted(Metric.CREATIONS)
+    assert found == {("noRoom", "full"): 1, ("created", "here"): 2, ("failed", "away"): 1}

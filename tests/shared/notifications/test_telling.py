@@ -17,6 +17,7 @@ from shared.access.outbound import CheckedTransport
 from shared.arm.wire import SourceTriggerCause
 from shared.errors import Unavailable
 from shared.grant import Image, RegistryLogin
+from shared.metrics import Metric
 from shared.network import Allowed
 from shared.notifications.receivers import Courier
 from shared.notifications.records import Delivery, Fate
@@ -28,6 +29,7 @@ from shared.runs.model import Requester, Run, Status
 from shared.runs.store import RunStore
 from shared.settings import Notice, Receiver, RegistrySettings, Settings
 from shared.storage import Storage, open_storage
+from tests.conftest import Counted
 
 if TYPE_CHECKING:
     from shared.container_groups.pool import GroupPool
@@ -391,3 +393,17 @@ def test_deliveries_that_are_settled_are_forgotten_in_the_end(yard: Yard, webhoo
     teller.purge(yard.partition)
 
     assert teller.deliveries.newest(yard.partition, 10) == []
+
+
+def test_attempts_are_counted_by_what_they_came_to(yard: Yard, webhook: Hook, make: Make, counted: Counted) -> None:
+    webhook.statuses = [500, 200, 410]
+    teller = yard.teller(make())
+    for _ in range(2):
+        run = yard.run(teller)
+        teller.plan(run.registry, run.id)
+        yard.deliver_all(teller)
+        yard.now[0] += timedelta(seconds=11)
+        yard.deliver_all(teller)
+
+    outcomes = {outcome: number for (outcome, _), number in counted(Metric.NOTIFICATIONS).items()}
+    assert outcomes == {"failed": 1, "delivered": 1, "refused": 1}

@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import Unavailable
+from shared.metrics import Metric
 from shared.schedule_language import parse
 from shared.triggers.arming import arm
 from shared.triggers.decisions import Verdict
 from shared.triggers.schedules import occurrence_key
 from shared.triggers.tick import tick
+from tests.conftest import Counted
 
 if TYPE_CHECKING:
     from tests.shared.triggers.conftest import House, MakeHouse, MakeTask
@@ -286,3 +288,15 @@ def test_what_a_tick_has_no_time_for_is_taken_up_by_the_next(house: "House", mak
     house.step[0] = lambda: None
     house.tick()
     check(house, armed_at)
+
+
+def test_times_that_came_are_counted_and_those_that_nothing_served(
+    house: "House", make_task: "MakeTask", counted: Counted
+) -> None:
+    house.put(make_task("nightly", t1="* * * * *"))
+    house.later(minutes=1)
+    house.tick()
+    house.later(minutes=10)
+    house.tick()
+
+    assert counted(Metric.SCHEDULES) == {("started", REGISTRY): 2, ("missed", REGISTRY): 9}

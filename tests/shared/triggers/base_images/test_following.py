@@ -8,12 +8,14 @@ import pytest
 
 from shared.errors import InvalidRequest, NotFound, Throttled, Unavailable
 from shared.grant import Platform
+from shared.metrics import Metric
 from shared.runs.causes import CauseKind
 from shared.runs.model import Status
 from shared.triggers.base_images.looking import hint, look
 from shared.triggers.base_images.model import BaseTag, Kind, TaskKey
 from shared.triggers.base_images.recording import record
 from shared.triggers.decisions import Verdict
+from tests.conftest import Counted
 from tests.shared.triggers.base_images.conftest import HOST, REGISTRY, Task, digest_of, tag
 
 if TYPE_CHECKING:
@@ -513,3 +515,19 @@ def test_a_tag_that_is_gone_is_no_change(yard: "Yard") -> None:
     assert yard.base("base").error == ""
     with pytest.raises(NotFound):
         yard.runs.get(REGISTRY, "none")
+
+
+def test_looks_are_counted_by_what_they_came_to(yard: "Yard", counted: Counted) -> None:
+    ready(yard, Task("app", ("base",), "app"))
+    counted(Metric.CHECKS)
+    look(yard.watch, tag("base").key)
+    yard.push("base", "D2")
+    look(yard.watch, tag("base").key)
+    yard.registry.faults[HOST] = Unavailable("away")
+    look(yard.watch, tag("base").key)
+    yard.registry.faults[HOST] = Throttled("slower", retry_after=60)
+    look(yard.watch, tag("base").key)
+    look(yard.watch, tag("base").key)
+
+    outcomes = dict.fromkeys(("same", "changed", "failed", "throttled", "paused"), 1)
+    assert counted(Metric.CHECKS) == {(outcome,): number for outcome, number in outcomes.items()}

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from shared.errors import TooLarge, Unauthenticated, Unavailable
+from shared.metrics import Metric
 from shared.storage import Change, Table
 from shared.triggers.git.deliveries import DeliveryStore
 from shared.triggers.git.events import HostKind, Push
 from shared.triggers.git.host import MAX_BODY
 from shared.triggers.git.reading import digest
 from shared.triggers.git.receive import Desk, ReceiptState, receive
+from tests.conftest import Counted
 from tests.shared.triggers.git.conftest import REGISTRY, Office
 from tests.shared.triggers.git.payloads import (
     NEW,
@@ -302,3 +304,19 @@ def test_a_row_that_cannot_be_read_keeps_nobody_waiting(office: Office) -> None:
     office.drain.run(REGISTRY)
     assert branches(office) == ["main"]
     assert list(office.desk.deliveries.pending(REGISTRY)) == []
+
+
+def test_deliveries_are_counted_by_host_and_outcome(office: Office, counted: Counted) -> None:
+    hook = office.hook()
+    for _ in range(2):
+        office.deliver(hook, github_push())
+    office.deliver(hook, {"zen": "x", "hook_id": 1}, "ping")
+    with pytest.raises(Unauthenticated):
+        receive(office.desk, hook.id, {"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=00"}, b"{}")
+
+    assert counted(Metric.DELIVERIES) == {
+        ("github", "accepted"): 1,
+        ("github", "repeated"): 1,
+        ("github", "ignored"): 1,
+        ("", "refused"): 1,
+    }
