@@ -51,6 +51,9 @@ class Admin:
         call = [method, *path.strip("/").split("/")[1:]]
         if call[1:] != ["host", "ping"] and not self._is_allowed(headers, query):
             return Response(401)
+        return self._answer(call, body)
+
+    def _answer(self, call: list[str], body: bytes) -> Response:
         match call:
             case ["GET" | "POST", "host", "ping"]:
                 return Response(200)
