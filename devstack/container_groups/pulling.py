@@ -1,7 +1,8 @@
 """Images of registries: looked up when a group is asked for, fetched and unpacked before it starts.
 
-An image is kept below the state directory by the digest of its manifest, as one root file system; what is unpacked is
-checked against the digests that manifest and configuration name. Only registries of the configuration are asked.
+An image is kept below the state directory by the digest of its manifest, a directory for each layer with the whiteouts
+of overlayfs; what is unpacked is checked against the digests that manifest and configuration name. Only registries of
+the configuration are asked. Sources: the OCI image specification, layers; the kernel's documentation of overlayfs.
 """
 
 import contextlib
@@ -10,6 +11,8 @@ import os
 import platform
 import shutil
 import ssl
+import stat
+import subprocess
 import tarfile
 import tempfile
 import threading
@@ -23,7 +26,6 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from builder.contexts.decompress import decompressed
-from builder.rootfs.layers import Root
 from devstack.container_groups.config import Image
 from devstack.container_groups.errors import BadRequest
 from shared.errors import SlipwayError
@@ -39,11 +41,18 @@ from shared.images.session import Session, allow_all
 _TOKEN_USER: Final = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a user, and no secret
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _CONFIG_LIMIT: Final = 1024**2
-_MOST_LAYERS: Final = 200
+_MOST_LAYERS: Final = 40
+"""The directories of an overlay are named in one page of memory."""
 _READY: Final = "ready"
 _KEPT_SECONDS: Final = 7 * 24 * 3600
 _FETCH_SECONDS: Final = 600.0
 _PIECE: Final = 1024**2
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+_TAR: Final = (
+    *("tar", "--extract", "--numeric-owner"),
+    *("--xattrs", "--xattrs-include=security.capability", f"--exclude={_WHITEOUT}*"),
+)
 
 
 class PullFailed(Exception):
@@ -56,7 +65,7 @@ class Bounds:
 
     sent: int = 4 * 1024**3
     unpacked: int = 16 * 1024**3
-    files: int = 1_000_000
+    files: int = 300_000
 
 
 class _Start(BaseModel):
@@ -123,22 +132,20 @@ class Puller:
             raise _inaccessible(name, "its configuration is of other layers")
         if sum(layer.size for layer in manifest.layers) > self._bounds.sent:
             raise _inaccessible(name, "it is too large")
-        image = self._image(name, resolved.platform_digest, config.config)
+        image = self._image(name, resolved.platform_digest, config)
         return Found(pinned, image, tuple(zip(manifest.layers, config.rootfs.diff_ids, strict=True)), session)
 
     def fetch(self, found: Found) -> None:
         """See that the image's root is there. Raises `PullFailed`."""
-        (root,) = found.image.lower
-        place = root.parent
+        place = found.image.lower[0].parent
         with self._locks.setdefault(place.name, threading.Lock()):
             if (place / _READY).exists():
                 os.utime(place)
                 return
             shutil.rmtree(place, ignore_errors=True)
             try:
-                root.mkdir(parents=True)
-                self._fill(found, root)
-            except (SlipwayError, OSError, EOFError, ValueError, tarfile.TarError) as error:
+                self._fill(found, place)
+            except (SlipwayError, OSError, EOFError, ValueError, tarfile.TarError, subprocess.SubprocessError) as error:
                 shutil.rmtree(place, ignore_errors=True)
                 raise PullFailed(f"Failed to pull image '{found.reference}': {type(error).__name__}.") from None
             (place / _READY).touch()
@@ -149,25 +156,36 @@ class Puller:
             if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
                 shutil.rmtree(place, ignore_errors=True)
 
-    def _image(self, name: str, digest: str, start: _Start) -> Image:
+    def _image(self, name: str, digest: str, config: _Config) -> Image:
+        start = config.config
         if (start.user or "root").partition(":")[0] not in {"root", "0"} or (start.directory or "/") != "/":
             raise _inaccessible(name, "images that start as another user or elsewhere than in / do not run here")
-        command = (*(start.entrypoint or ()), *(start.command or ()))
-        root = self._folder / digest.replace(":", "-") / "root"
-        environment = tuple(line for line in start.environment or () if "=" in line)
-        return Image(lower=(root,), command=command, env=environment)
+        place = self._folder / digest.partition(":")[2][:32]
+        layers = range(len(config.rootfs.diff_ids))
+        return Image(
+            lower=tuple(place / str(number) for number in reversed(layers)),
+            command=(*(start.entrypoint or ()), *(start.command or ())),
+            env=tuple(line for line in start.environment or () if "=" in line),
+        )
 
-    def _fill(self, found: Found, root: Path) -> None:
+    def _fill(self, found: Found, place: Path) -> None:
+        place.mkdir(parents=True)
         left = self._bounds
-        with self._client() as client, tempfile.TemporaryDirectory(dir=root.parent) as folder:
-            for layer, content in found.layers:
-                packed = Path(folder) / "layer"
+        folders = reversed(found.image.lower)
+        with self._client() as client, tempfile.TemporaryDirectory(dir=place) as scratch:
+            for folder, (layer, content) in zip(folders, found.layers, strict=True):
+                packed, plain = Path(scratch) / "packed", Path(scratch) / "plain"
                 with packed.open("wb") as stream:
                     sink = Sink(stream.write, left.sent, _FETCH_SECONDS)
                     sent = perform(client, fetch(found.session, found.reference, layer.digest, sink))
-                unpacked, files = _checked(packed, content, left)
+                unpacked = _unpack(packed, plain, content, left.unpacked)
+                files, whiteouts = _scan(plain, left.files)
                 left = Bounds(left.sent - sent, left.unpacked - unpacked, left.files - files)
-                Root(root).lay(packed)
+                folder.mkdir(mode=0o755)
+                command = [*_TAR, "--file", str(plain), "--directory", str(folder)]
+                subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+                for name in whiteouts:
+                    _hide(folder, name)
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[httpx.Client]:
@@ -176,23 +194,48 @@ class Puller:
             yield client
 
 
-def _checked(packed: Path, content: str, bounds: Bounds) -> tuple[int, int]:
-    """Answer the bytes and files of a layer. Raises ValueError for one that is too large, or not what it should be."""
+def _unpack(packed: Path, plain: Path, content: str, limit: int) -> int:
+    """Decompress a layer and answer its bytes. Raises ValueError for too many, or others than it should hold."""
     seen, size = hashlib.sha256(), 0
-    with packed.open("rb") as raw, decompressed(raw) as stream:
+    with packed.open("rb") as raw, decompressed(raw) as stream, plain.open("wb") as out:
         while piece := stream.read(_PIECE):
             size += len(piece)
-            if size > bounds.unpacked:
+            if size > limit:
                 raise ValueError("the image is too large")
             seen.update(piece)
+            out.write(piece)
     if f"sha256:{seen.hexdigest()}" != content:
         raise ValueError("the layer holds something else than the configuration says")
-    files = 0
-    with packed.open("rb") as raw, decompressed(raw) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for files, _ in enumerate(tar, 1):
-            if files > bounds.files:
+    return size
+
+
+def _scan(plain: Path, limit: int) -> tuple[int, list[str]]:
+    """Answer how many files a layer has, and its whiteouts. Raises ValueError for too many files."""
+    files, whiteouts = 0, list[str]()
+    with tarfile.open(plain, "r:", encoding="utf-8", errors="surrogateescape") as tar:
+        while (member := tar.next()) is not None:
+            files += 1
+            if files > limit:
                 raise ValueError("the image has too many files")
-    return size, files
+            if member.name.rpartition("/")[2].startswith(_WHITEOUT):
+                whiteouts.append(member.name)
+    return files, whiteouts
+
+
+def _hide(layer: Path, name: str) -> None:
+    """Write a whiteout as overlayfs reads it. Raises ValueError for a name that leads out of the layer."""
+    *parents, last = (part for part in name.split("/") if part not in {"", "."})
+    folder = layer
+    for part in parents:
+        folder = folder / part
+        if part == ".." or folder.is_symlink():
+            raise ValueError("a whiteout leads out of its layer")
+        folder.mkdir(exist_ok=True)
+    if last == _OPAQUE:
+        os.setxattr(folder, "trusted.overlay.opaque", b"y")
+    elif (hidden := last.removeprefix(_WHITEOUT)) not in {"", ".", ".."}:
+        with contextlib.suppress(FileExistsError):  # the layer has a file of its own there
+            os.mknod(folder / hidden, stat.S_IFCHR, os.makedev(0, 0))
 
 
 def credentials_of(properties: Mapping[str, Any]) -> dict[str, Credential]:

@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import stat
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -81,12 +83,39 @@ LAYERS = (layer(bin__start="one", etc__gone="x"), layer(**{"etc__.wh.gone": "", 
 def test_layers_lie_over_each_other_and_the_image_says_how_it_starts(tmp_path: Path) -> None:
     registry = Registry(tmp_path, *LAYERS, Entrypoint=["/bin/start"], Cmd=["x"], Env=["A=b", "broken"])
     found = registry.look(NAME, {})
-    (root,) = found.image.lower
-    assert not root.exists()
+    upper, lower = found.image.lower
+    assert not upper.exists()
     registry.fetch(found)
-    assert (root / "bin" / "start").read_text() == "two"
-    assert list((root / "etc").iterdir()) == []
+    assert [(folder / "bin" / "start").read_text() for folder in (upper, lower)] == ["two", "one"]
+    whiteout = (upper / "etc" / "gone").lstat()
+    assert (stat.S_ISCHR(whiteout.st_mode), whiteout.st_rdev) == (True, 0)
+    assert (lower / "etc" / "gone").read_text() == "x"
     assert (found.image.command, found.image.env) == (("/bin/start", "x"), ("A=b",))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="attributes of overlayfs are root's")
+def test_a_directory_can_hide_all_below_it(tmp_path: Path) -> None:
+    registry = Registry(tmp_path, layer(**{"a__.wh..wh..opq": "", "a__new": "n"}))
+    found = registry.look(NAME, {})
+    registry.fetch(found)
+    assert os.getxattr(found.image.lower[0] / "a", "trusted.overlay.opaque") == b"y"
+    assert [path.name for path in (found.image.lower[0] / "a").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("name", ["link/.wh.hosts", "../.wh.hosts", "/link/.wh.hosts"])
+def test_no_whiteout_leads_out_of_its_layer(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, str(outside)
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo(name))
+    registry = Registry(tmp_path / "pulled", out.getvalue())
+    with pytest.raises(PullFailed, match="ValueError"):
+        registry.fetch(registry.look(NAME, {}))
+    assert list(outside.iterdir()) == []
 
 
 def test_an_image_is_fetched_once_whoever_asks(tmp_path: Path) -> None:
