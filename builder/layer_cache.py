@@ -42,16 +42,19 @@ _RENAMED: Final = re.compile(r"^[0-9a-f]{32}_")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which builds share layers: those of one Dockerfile, target and platforms for one repository."""
+    """Which builds share layers: those of one Dockerfile, target, platforms and kind of engine for one repository."""
 
     dockerfile: str
     target: str
     platform: str
+    kind: Kind = Kind.FULL
 
     @property
     def tag(self) -> str:
         """The tag under which the layers lie: one for each scope, so that old ones are replaced."""
         parts = [_RENAMED.sub("", self.dockerfile), self.target, self.platform]
+        # What one kind of engine keeps the other cannot read.
+        parts += [] if self.kind is Kind.FULL else [self.kind]
         return f"cache-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
 
 
@@ -70,10 +73,10 @@ def place(cache: LayerCache | None, registry: str, tags: tuple[Reference, ...], 
 
 def place_of(shop: Shop, request: DockerBuild, tags: tuple[Reference, ...]) -> Reference | None:
     """Return where the layers of a Docker build lie; None where it is to use none."""
-    if request.no_cache or shop.engine.kind is Kind.CONFINED:
+    if request.no_cache:
         return None
     platforms = request.platforms or (shop.grant.platform,)
-    scope = Scope(request.docker_file_path, request.target or "", joined(platforms))
+    scope = Scope(request.docker_file_path, request.target or "", joined(platforms), shop.engine.kind)
     return place(shop.grant.cache, shop.registry, tags, scope)
 
 

@@ -1,9 +1,10 @@
 """The steps of a Docker build request: `build`, then `push`, in the words of ACR Tasks' log."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -155,7 +156,8 @@ async def _prepare(shop: Shop, request: DockerBuild, context: Context) -> _Prepa
         cache=kept.place if kept and kept.is_whole else None,
         annotations=annotations(scanned, context, subject.arguments, datetime.now(UTC), platforms=len(platforms)),
     )
-    return _Prepared(build, scanned, kept)
+    keeps = kept is not None and request.is_push_enabled and may_keep(shop, build, math.inf)
+    return _Prepared(replace(build, keeps=keeps), scanned, kept)
 
 
 async def warn_of_emulation(shop: Shop, platforms: Iterable[Platform]) -> None:

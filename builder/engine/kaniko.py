@@ -22,6 +22,7 @@ from builder.bases import session
 from builder.engine.beside import BesideContainers
 from builder.engine.command import mounted
 from builder.engine.executor import Executor, ask
+from builder.engine.kaniko_layers import SWITCHES, Kept, may_keep
 from builder.engine.limits import refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.own_images import served
@@ -71,6 +72,7 @@ class KanikoEngine:
         self._found: _Found | None = None
         self._is_clean = True
         self._made: dict[Reference, Layout] = {}
+        self._kept: dict[Reference, Kept] = {}
         self._machine = _ARCHITECTURES.get(machine_facts.machine(), machine_facts.machine())
 
     @property
@@ -90,13 +92,15 @@ class KanikoEngine:
         async with self._one:
             await self._make_clean()
             place = self._place()
+            kept = await self._brought(build, place, found.executor, write)
             try:
                 with served(build, self._made) as text:
-                    await self._execute(replace(build, dockerfile=text), place, found, write)
+                    await self._execute(replace(build, dockerfile=text), place, found, write, kept)
                 layout = _read(place)
             finally:
                 shutil.rmtree(place / "config", ignore_errors=True)
         self._made |= dict.fromkeys(build.tags, layout)
+        self._kept |= dict.fromkeys(build.tags, kept) if kept else {}
         return layout.manifest.digest
 
     async def refusal(self, build: ImageBuild) -> str | None:
@@ -143,9 +147,11 @@ class KanikoEngine:
         return f"a confined builder cannot run programs for {platform}"
 
     async def save_cache(self, build: ImageBuild, cache: Reference, logins: tuple[RegistryLogin, ...]) -> None:
-        """Refuse: kaniko keeps layers only while it builds, when no login to push exists yet."""
-        _ = build, cache, logins
-        raise StepFailed("a confined builder keeps no layers")
+        """Put what kaniko has kept while it built."""
+        kept = next((self._kept[tag] for tag in build.tags if tag in self._kept), None)
+        if kept is None:
+            raise StepFailed("not all that this build is made of can be told from its Dockerfile and files")
+        await kept.put(self._http, session(logins), cache)
 
     async def stop(self) -> None:
         """Let the containers beside us go; a build that runs ends with the call that waits for it."""
@@ -154,13 +160,28 @@ class KanikoEngine:
         if self._found is not None:
             self._remove_leftovers(self._found.own)
         self._made.clear()
+        self._kept.clear()
 
-    async def _execute(self, build: ImageBuild, place: Path, found: "_Found", write: Write) -> None:
+    async def _brought(self, build: ImageBuild, place: Path, kaniko: Executor, write: Write) -> Kept | None:
+        """Return the layers of an earlier build, where they may be used; none at all where kaniko shall keep none."""
+        if not (build.cache or build.keeps) or not may_keep(build, kaniko):
+            return None
+        kept = Kept(place)
+        if build.cache:
+            try:
+                await kept.bring(self._http, session(build.logins), build.cache)
+            except (SlipwayError, OSError) as fault:
+                why = reason(fault) if isinstance(fault, SlipwayError) else type(fault).__name__
+                write(f"The layers that an earlier build has kept cannot be used: {why}\n".encode())
+        return kept
+
+    async def _execute(self, build: ImageBuild, place: Path, found: "_Found", write: Write, kept: Kept | None) -> None:
         _fill(place, build)
-        end = _End(write)
+        end = _End(kept.listening(write) if kept else write)
         self._is_clean = False
         argv = arguments(self._executor, build, place, found.executor, has_var_run=found.has_var_run)
-        environment = self._environment(build, place, found.executor)
+        argv += kept.flags(writes=build.keeps) if kept else ["--cache=false"]
+        environment = self._environment(build, place, found.executor) | (SWITCHES if kept else {})
         status = await process.run(argv, env=environment, output=end, cwd=Path("/"))
         if status:
             raise StepFailed(f"exit status {status}{end.reason()}")
@@ -200,7 +221,7 @@ class KanikoEngine:
         (place / "nothing").mkdir()
         empty = ImageBuild(context=place / "nothing", dockerfile=_EMPTY)
         _fill(place, empty)
-        argv = arguments(self._executor, empty, place, found.executor)
+        argv = [*arguments(self._executor, empty, place, found.executor), "--cache=false"]
         end = _End(lambda _: None)
         if status := await process.run(argv, env=self._environment(empty, place, found.executor), output=end):
             raise StepFailed(f"what an earlier build has left cannot be removed: exit status {status}{end.reason()}")
@@ -255,7 +276,7 @@ def arguments(
     """
     argv = [str(program), f"--context=dir://{build.context}", f"--dockerfile={place / 'Dockerfile'}"]
     argv += ["--no-push", f"--oci-layout-path={place / 'image'}", f"--digest-file={place / 'digest'}"]
-    argv += [f"--custom-platform={build.platforms[0]}", "--cache=false", "--cleanup", "--force", "--log-format=text"]
+    argv += [f"--custom-platform={build.platforms[0]}", "--cleanup", "--force", "--log-format=text"]
     argv += [f"--ignore-var-run={'true' if has_var_run else 'false'}"]
     argv += kaniko.optional(image_download_retry="3", credential_helpers="")
     argv += [

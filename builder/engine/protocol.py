@@ -44,6 +44,8 @@ class ImageBuild:
     logins: tuple[RegistryLogin, ...] = ()
     cache: Reference | None = None
     """Where layers of an earlier build are."""
+    keeps: bool = False
+    """Whether its own layers may be asked for afterwards (`save_cache`)."""
     annotations: Annotations = field(default_factory=Annotations)
 
 

@@ -19,14 +19,13 @@ from shared.grant import LayersUse, RegistryLogin
 from shared.images.client import perform
 from shared.images.credentials import Bearer
 from shared.images.distribution import delete, get, head
+from shared.images.kept import LAYER_TYPES
 from shared.images.references import Reference
 from shared.images.session import Session, allow_all
 from shared.runs.context import Workshop
 from shared.settings import RegistrySettings
 from shared.storage import Row, Table
 
-LAYERS_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
-"""Media type of the configuration of kept layers, by which they are told from an image (BuildKit)."""
 _MOST_REPLACED: Final = 400
 """Digests that a row holds; a column holds 32,768 characters."""
 _LOG = logging.getLogger(__name__)
@@ -146,7 +145,7 @@ class LayerSweeper:
             found = perform(self.client, get(session, name))
         except NotFound:
             return False
-        if found.config is None or found.config.media_type != LAYERS_TYPE:
+        if found.config is None or found.config.media_type not in LAYER_TYPES:
             return False
         perform(self.client, delete(session, name))
         return True

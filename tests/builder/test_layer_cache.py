@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from builder import layer_cache
+from builder.engine.protocol import Kind
 from builder.layer_cache import Scope, place
 from shared.grant import DockerBuild, LayerCache, NamedValue, Outcome
 from shared.images.references import Reference
@@ -57,6 +59,23 @@ def test_the_first_build_keeps_its_layers_beside_the_image_after_the_push(world:
     assert world.logins[-1] == {"pull": ["shop/hello"], "push": ["shop/hello"], "layers": use}
     assert [login.token for login in logins] == [f"registry-token-{len(world.logins)}"]
     assert world.text.index("Successfully pushed image") < world.text.index("Keeping the layers of this build in")
+
+
+def test_an_engine_is_told_beforehand_whether_layers_will_be_asked_for(world: "World") -> None:
+    build(world)
+    assert world.engine.built[0].keeps
+    build(world, is_writable=False)
+    assert not world.engine.built[-1].keeps
+
+
+def test_what_one_kind_of_engine_keeps_lies_apart_from_that_of_the_other(world: "World") -> None:
+    is_known(world)
+    world.engine.kind = Kind.CONFINED
+    build(world)
+    assert world.engine.built[0].cache is None
+    ((_, where, _),) = world.engine.kept
+    assert where == replace(KEPT, tag=replace(SCOPE, kind=Kind.CONFINED).tag)
+    assert where != KEPT
 
 
 def test_a_later_build_reads_them(world: "World") -> None:

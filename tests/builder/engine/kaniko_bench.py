@@ -37,11 +37,17 @@ class Registry:
             return httpx.Response(401, headers=challenge, stream=httpx.ByteStream(b""))
         if self.refuse:
             return _empty(self.refuse)
-        match request.method:
-            case "HEAD":
-                return _empty(200 if name in self.blobs else 404)
-            case "POST":
-                return _empty(202, {"location": "/v2/app/blobs/uploads/1?state=x"})
+        return self._put(request, path, name) if request.method in {"POST", "PUT"} else self._found(request, name)
+
+    def _found(self, request: httpx.Request, name: str) -> httpx.Response:
+        if request.method == "HEAD":
+            return _empty(200 if name in self.blobs else 404)
+        kind, body = self.manifests.get(name) or ("application/octet-stream", self.blobs.get(name))
+        return _empty(404) if body is None else _answer(kind, body)
+
+    def _put(self, request: httpx.Request, path: str, name: str) -> httpx.Response:
+        if request.method == "POST":
+            return _empty(202, {"location": "/v2/app/blobs/uploads/1?state=x"})
         if "/manifests/" in path:
             self.manifests[name] = (request.headers["content-type"], request.content)
             return _empty(201)
@@ -52,8 +58,16 @@ class Registry:
         return _empty(201)
 
 
+def _answer(kind: str, body: bytes) -> httpx.Response:
+    headers = {"content-type": kind, "content-length": str(len(body))}
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
+
+
 def _empty(status: int, headers: dict[str, str] | None = None) -> httpx.Response:
     return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""))
+
+
+RECORDING = Path(__file__).with_name("recording_executor.py")
 
 
 class Bench:

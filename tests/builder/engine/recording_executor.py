@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ RELEASES = {
     "v1.28.4": GOOGLE | ADDED | {"image-format"},
 }
 PATHS = {"context", "dockerfile", "oci-layout-path", "digest-file"}
-SWITCHES = {"cache", "cleanup", "force", "ignore-var-run", "no-push"}
+SWITCHES = {"cache", "cache-copy-layers", "cleanup", "force", "ignore-var-run", "no-push", "no-push-cache"}
 REPEATED = {"annotation", "build-arg", "secret", "credential-helpers"}
 HERE = Path(__file__).parent
 RELEASE = (HERE / "release").read_text() if (HERE / "release").exists() else "v1.28.4"
@@ -130,6 +131,45 @@ def context_image(context: Path) -> tuple[dict[str, Any], list[tuple[str, bytes]
     return config, [("application/vnd.docker.image.rootfs.diff.tar.gzip", gzip.compress(tar, mtime=0)) for tar in tars]
 
 
+class Kept:
+    """Layers in the places that `--cache-repo` says, by the words of all instructions up to theirs."""
+
+    def __init__(self, given: Flags) -> None:
+        self.place = given.get("cache-repo", [""])[0].removeprefix("oci:") if given["cache"] == ["true"] else ""
+        self.writes = given.get("no-push-cache") != ["true"]
+
+    def at(self, words: str) -> Path:
+        """Return where the layer of an instruction is."""
+        return Path(f"{self.place}:{hashlib.sha256(words.encode()).hexdigest()}")
+
+    def find(self, words: str) -> bytes | None:
+        """Return the layer that was kept."""
+        if not self.place:
+            return None
+        log(f"Checking for cached layer oci:{self.at(words)}...")
+        try:
+            index = json.loads((self.at(words) / "index.json").read_text())
+        except OSError:
+            return None
+        blobs = self.at(words) / "blobs" / "sha256"
+        manifest = json.loads((blobs / index["manifests"][0]["digest"].partition(":")[2]).read_text())
+        log(f"Using caching version of cmd: {words.splitlines()[-1]}")
+        found = blobs / str(manifest["layers"][0]["digest"]).partition(":")[2]
+        return found.read_bytes()
+
+    def add(self, words: str, layer: bytes) -> None:
+        """Keep a layer."""
+        if self.place and self.writes:
+            log(f"Pushing layer oci:{self.at(words)} to cache now")
+            config = {"created": datetime.now(UTC).isoformat(), "rootfs": {"type": "layers", "diff_ids": []}}
+            write_image(self.at(words), config, [("application/vnd.docker.image.rootfs.diff.tar.gzip", layer)], {})
+
+
+def log(words: str) -> None:
+    """Write a line as the real one's logger does."""
+    sys.stderr.write(f'time="2026-01-01T00:00:00Z" level=info msg={json.dumps(words)}\n')
+
+
 def record(given: Flags, arguments: dict[str, str], text: str, ignore: str | None) -> None:
     """Note what was given, a line for each build."""
     seen = {
@@ -150,13 +190,19 @@ def built(
 ) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
     """Build in our root where we have one of our own, as the program beside us does; else from the context alone."""
     context = Path(given["context"][0].removeprefix("dir://"))
+    kept = Kept(given)
     if not (HERE / "root_builds.py").exists():
-        return context_image(context)
+        config, layers = context_image(context)
+        first, *lines = text.splitlines()
+        for line in lines:
+            if kept.find(f"{first}\n{line}") is None:
+                kept.add(f"{first}\n{line}", layers[0][1])
+        return config, layers
     # It is there only in a root of our own.
     root_builds = importlib.import_module("root_builds")
 
     root = root_builds.Root(keeps_var_run=given["ignore-var-run"] != ["false"])
-    build = root_builds.Build(context, arguments, ignore, root)
+    build = root_builds.Build(context, arguments, ignore, root, kept)
     try:
         image = build.run(text, given.get("target", [""])[0])
     except root_builds.Failed as fault:
@@ -200,7 +246,7 @@ def main() -> None:
     system, architecture, *_ = given["custom-platform"][0].split("/")
     digest = write_image(layout, config | {"os": system, "architecture": architecture}, layers, given)
     Path(given["digest-file"][0]).write_text(digest)
-    sys.stderr.write('time="2026-01-01T00:00:00Z" level=info msg="Skipping push to container registry"\n')
+    log("Skipping push to container registry due to --no-push flag")
 
 
 main()

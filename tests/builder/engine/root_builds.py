@@ -191,8 +191,11 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 class Build:
     """One Dockerfile being built."""
 
-    def __init__(self, context: Path, arguments: dict[str, str], ignore: str | None, root: Root) -> None:
-        self.context, self.arguments, self.root = context, arguments, root
+    def __init__(
+        self, context: Path, arguments: dict[str, str], ignore: str | None, root: Root, kept: Any = None
+    ) -> None:
+        self.context, self.arguments, self.root, self.kept = context, arguments, root, kept
+        self.words = ""
         self.ignore = (ignore or "").split()
         self.stages: dict[str, Image] = {}
         self.image = Image.empty()
@@ -210,11 +213,26 @@ class Build:
                 count += 1
                 continue
             say(f"{keyword} {rest}")
+            files = sorted(path for path in self.context.rglob("*") if path.is_file()) if keyword == "COPY" else []
+            known = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+            self.words += f"\n{known}\n{keyword} {rest}"
+            if keyword in {"RUN", "COPY"} and self.take():
+                continue
             handle = getattr(self, f"do_{keyword.lower()}", None)
             if handle is None:
                 fail(f"{keyword} is not a supported command")
             handle(rest)
         return self.image
+
+    def take(self) -> bool:
+        """Take the layer of an instruction from those that were kept, if it is there."""
+        layer = self.kept.find(self.words) if self.kept else None
+        if layer is None:
+            return False
+        tar = gzip.decompress(layer)
+        self.root.unpack(Image({}, [("", layer)]))
+        self.image.add(tar, self.words.splitlines()[-1])
+        return True
 
     def start_stage(self, rest: str, number: int) -> None:
         words = rest.split()
@@ -227,6 +245,7 @@ class Build:
         say(f"Building stage '{base}' [idx: '{number}', base-idx: '-1']")
         self.root.unpack(self.image)
         self.known = {}
+        self.words = f"{base} {self.image.config['rootfs']['diff_ids']}"
 
     def end_stage(self, number: int) -> None:
         kept = KANIKO / "deps" / str(number)
@@ -284,6 +303,8 @@ class Build:
     def save(self, before: Snapshot, said: str) -> None:
         if layer := self.root.changes(before):
             self.image.add(layer, said)
+            if self.kept and not said.startswith("WORKDIR"):
+                self.kept.add(self.words, self.image.layers[-1][1])
 
     def do_copy(self, rest: str) -> None:
         flags = [word for word in rest.split() if word.startswith("--")]

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,7 @@ from builder.engine.kaniko import arguments, has_mounts
 from builder.engine.protocol import Annotations, ImageBuild
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed
 from shared.grant import NamedValue, Platform, RegistryLogin
-from tests.builder.engine.kaniko_bench import Bench
-
-RECORDING = Path(__file__).with_name("recording_executor.py")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    home = tmp_path / "kaniko"
-    home.mkdir()
-    program = RECORDING.read_text().replace("#!/usr/bin/python3", f"#!{sys.executable}", 1)
-    (home / "executor").write_text(program)
-    (home / "executor").chmod(0o755)
-    return Bench(tmp_path, home / "executor")
+from tests.builder.engine.kaniko_bench import RECORDING, Bench
 
 
 def test_a_build_leaves_an_image_that_is_pushed_from_there(bench: Bench) -> None:

@@ -20,6 +20,7 @@ from builder.engine.kaniko import EXECUTOR_SETTING
 from builder.engine.protocol import Annotations
 from builder.faults import StepFailed
 from shared.grant import NamedValue, RegistryLogin
+from shared.images.references import Reference
 from tests.builder.engine import confining
 from tests.builder.engine.kaniko_bench import TAG, Bench
 from tests.builder.engine.little_registry import TOKEN, Registry, busybox, contents, serving
@@ -242,6 +243,25 @@ def same(link: Path, root: Path) -> bool:
         return link.samefile(root)
     except OSError:
         return False
+
+
+def test_layers_that_were_kept_are_taken_by_a_later_build(real: Real, tmp_path: Path, registry: Registry) -> None:
+    if not real.kaniko.is_recent:
+        pytest.skip(f"{real.kaniko} has keys that do not stand for all that they should")
+    cache = Reference.parse("reg.example/app:cache-1")
+    text = "FROM BASE\nCOPY hello /hello\nRUN echo made >/made\n"
+    first = real.make(text, keeps=True)
+    build = real.request(text, keeps=True)
+    asyncio.run(real.engine.save_cache(build, cache, (RegistryLogin(registry="reg.example", token="cache"),)))
+    later = Real(tmp_path / "later", registry)
+    later.registry = real.registry
+    login = RegistryLogin(registry="reg.example", token="cache")
+    second = later.make(text, cache=cache, keeps=True, logins=(later.login, login))
+    assert later.said.count("Using caching version of cmd") == 2, later.said
+    assert second.manifest["layers"] == first.manifest["layers"], "a layer made again would tell another time"
+    (later.context / "hello").write_text("other")
+    third = later.make(text, cache=cache, logins=(later.login, login))
+    assert third.text("/hello") == "other"
 
 
 def test_a_base_without_its_login_is_not_had(real: Real) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from shared.errors import Forbidden
 from shared.grant import LayersUse, LoginRequest, RegistryLogin
+from shared.images.kept import BUILDKIT_LAYERS
 from shared.images.manifests import MANIFEST_TYPES
 from shared.runs.claim import login
-from shared.runs.kept_layers import LAYERS_TYPE, KeptLayers, LayerSweeper
+from shared.runs.kept_layers import KeptLayers, LayerSweeper
 from shared.settings import RegistrySettings
 from tests.shared.images.local_registry import LocalRegistry, running_registry
 
@@ -55,7 +56,7 @@ class House:
     def keep(self, note: str, replaced: str = "", tag: str = TAG) -> str:
         """Put layers under the tag and tell of it."""
         config = self.registry.push_blob(REPOSITORY, json.dumps({"note": note}).encode())
-        manifest = {"mediaType": MANIFEST_TYPES[0], "config": config | {"mediaType": LAYERS_TYPE}, "layers": []}
+        manifest = {"mediaType": MANIFEST_TYPES[0], "config": config | {"mediaType": BUILDKIT_LAYERS}, "layers": []}
         digest: str = self.registry.put(REPOSITORY, tag, manifest)["digest"]
         self.use(replaced, tag)
         return digest
