@@ -5,6 +5,7 @@ and reveal the value by its gaps.
 """
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
@@ -12,6 +13,7 @@ from urllib.parse import quote, quote_plus
 SHORTEST = 4
 MASK = b"***"
 
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _WRAPPED = (57, 48)  # source bytes per line of base64 in MIME (76 columns) and PEM (64 columns)
 
 
@@ -33,7 +35,8 @@ def _of_text(text: str) -> Iterator[bytes]:
     yield from _url(raw)
     for escaped in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
         inner = escaped[1:-1]
-        yield from _encoded(inner, inner.replace("/", "\\/"), _go_html(inner))
+        html = _go_html(inner)
+        yield from _encoded(inner, inner.replace("/", "\\/"), html, _upper_escapes(inner), _upper_escapes(html))
 
 
 def _encoded(*texts: str) -> Iterator[bytes]:
@@ -43,6 +46,11 @@ def _encoded(*texts: str) -> Iterator[bytes]:
 def _go_html(escaped: str) -> str:
     """Escape `<`, `>` and `&` as Go's JSON encoder does."""
     return escaped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _upper_escapes(escaped: str) -> str:
+    """Write the digits of a JSON escape in upper case, as .NET and Java do."""
+    return _ESCAPE.sub(lambda found: f"\\u{found[1].upper()}", escaped)
 
 
 def _url(raw: bytes) -> Iterator[bytes]:
@@ -96,7 +104,8 @@ class Masker:
         """Mask a whole text, independent of the stream."""
         whole = Masker(())
         whole._forms = self._forms
-        return (whole.feed(text.encode()) + whole.flush()).decode(errors="replace")
+        # The name of a file may hold bytes that are no text; whoever tells of it must not fail over that.
+        return (whole.feed(text.encode(errors="replace")) + whole.flush()).decode(errors="replace")
 
     def _emit(self, buffer: bytes, end: int) -> bytes:
         """Print up to `end`; a secret that begins before it and ends behind it is remembered as covered."""

@@ -27,6 +27,8 @@ from builder.faults import ContextRefused
 from shared.grant import MOST_PACKAGES, Distribution, Limits, Package
 
 BOUNDS: Final = Limits(unpacked_bytes=16 * 1024**3, entries=1_000_000, ratio=2000)
+MOST_NAMES: Final = 128 * 1024**2
+"""Characters; a million names, as an image with a whole desktop may have, take about half of it."""
 _PIECE: Final = 256 * 1024
 _MARK: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
@@ -78,6 +80,8 @@ class Inventory:
     releases: dict[str, Distribution] = field(default_factory=dict)
     lacks: str = ""
     earlier: set[Package] = field(default_factory=set)
+    named: int = 0
+    """Characters of all names so far."""
 
     @property
     def distribution(self) -> Distribution:
@@ -117,7 +121,7 @@ class Inventory:
             self._lack(f"there are more than {MOST_PACKAGES} packages")
 
     def _lack(self, what: str) -> None:
-        self.lacks = self.lacks or what[:256]
+        self.lacks = self.lacks or "".join(one if one.isprintable() else "?" for one in what[:256])
 
     def _take(self, path: Path) -> None:
         layer = _Layer(self)
@@ -137,6 +141,12 @@ class Inventory:
             raise ContextRefused("its global headers are too long")
         if time.monotonic() > self.until:
             raise ContextRefused("time was up")
+
+    def count_name(self, length: int) -> None:
+        """Hold the names of all layers, which are kept until the end, to a bound. Raises ContextRefused."""
+        self.named += length
+        if self.named > MOST_NAMES:
+            raise ContextRefused("the names of its files are too long")
 
     def hide(self, gone: set[str], opaque: set[str]) -> None:
         """Forget what lies at or below names that are `gone`, and what lies below directories that are `opaque`."""
@@ -162,6 +172,7 @@ class _Layer:
 
     def entry(self, tar: tarfile.TarFile, member: Member) -> None:
         """Take one entry; one whose name leaves the root is no file of the image."""
+        self.under.count_name(len(member.name))
         try:
             parts = components(member.name.lstrip("/"))
         except ContextRefused:

@@ -40,6 +40,8 @@ async def tell_contents(blobs: Blobs, link: RunLink, grant: Grant, report: Repor
             await link.contents(await _found(blobs, image, until))
     except SlipwayError as fault:
         _log.warning("what the images hold was not told: %s", reason(fault))
+    except Exception as fault:  # noqa: BLE001 - hostile layers end no builder, which may have further runs to do
+        _log.error("what the images hold was not told: a fault of the builder (%s)", type(fault).__name__)
 
 
 def _own(grant: Grant, images: tuple[Image, ...]) -> tuple[Image, ...]:

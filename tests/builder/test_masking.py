@@ -40,6 +40,7 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
         lambda s: quote_plus(s).encode(),
         lambda s: json.dumps({"password": s}).encode(),
         lambda s: json.dumps({"password": s}, ensure_ascii=False).encode(),
+        lambda s: re.sub(r"\\u....", lambda one: "\\u" + one[0][2:].upper(), json.dumps({"password": s})).encode(),
     ],
 )
 @pytest.mark.parametrize("secret", ["hunter2!", 'p"a\\ss/w&rd<>', "größe & schlüssel", "line one\nline two"])
@@ -120,3 +121,7 @@ def test_wrapped_base64_of_a_long_secret_is_hidden() -> None:
     lines = [encoded[i : i + 76] for i in range(0, len(encoded), 76)]
     out = masked([secret], [b"\n#5 0.2 ".join(lines)])
     assert not any(line in out for line in lines)
+
+
+def test_the_name_of_a_file_that_is_no_text_can_be_told() -> None:
+    assert Masker(["hunter2!"]).mask("no \udcff of hunter2!") == "no ? of ***"

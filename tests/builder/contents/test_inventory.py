@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.contents import inventory
 from builder.contents.inventory import Inventory
 from builder.contexts.unpack import Meter
 from shared.grant import MOST_PACKAGES, Distribution, Limits, Package, PackageKind
@@ -249,3 +250,12 @@ def test_a_bomb_ends_at_the_bound_of_all_layers_together(layers: Layers) -> None
     found.read(layers.paths)
     assert found.lacks.startswith("layer 2 could not be read to its end")
     assert found.meter.stream < 3 * 1024**2
+
+
+def test_names_without_an_end_are_not_kept(layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "MOST_NAMES", 100_000)
+    layers.add({"var/lib/dpkg/status": STATUS})
+    layers.add({f"{'n' * 30_000}{number}": b"" for number in range(10)})
+    found = layers.inventory()
+    assert found.packages == (LIBC,)
+    assert "names of its files are too long" in found.lacks

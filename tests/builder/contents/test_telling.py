@@ -48,10 +48,14 @@ class Store:
         (self.folder / digest).write_bytes(content)
         return {"digest": f"sha256:{digest}", "size": len(content), "mediaType": "application/octet-stream"}
 
-    def image(self, *packages: str) -> dict[str, object]:
+    def image(self, *packages: str, more: dict[str, bytes] | None = None) -> dict[str, object]:
         buffer = io.BytesIO()
+        body = "".join(f"Package: {name}\nVersion: 1\n\n" for name in packages).encode()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
-            body = "".join(f"Package: {name}\nVersion: 1\n\n" for name in packages).encode()
+            for path, content in (more or {}).items():
+                other = tarfile.TarInfo(path)
+                other.size = len(content)
+                tar.addfile(other, io.BytesIO(content))
             entry = tarfile.TarInfo("var/lib/dpkg/status")
             entry.size = len(body)
             tar.addfile(entry, io.BytesIO(body))
@@ -135,3 +139,27 @@ def test_only_runs_that_pushed_into_their_own_registry_promise_it() -> None:
     assert promises(GRANT, (foreign, own))
     assert not promises(GRANT, (foreign,))
     assert not promises(GRANT.model_copy(update={"wants_contents": False}), (own,))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"node_modules/a\n\x1b[2J/package.json": b" " * (1024**2 + 1)},
+        {"node_modules/a/package.json": b'{"name": "\\ud800", "version": "\\u0000"}'},
+        {"etc/os-release": b"ID=\xff\xfe\nVERSION_ID=\x00\n"},
+        {"a.egg-info": b"Name: \xed\xa0\x80\nVersion: \x85\n\n"},
+    ],
+    ids=["name", "json", "release", "text"],
+)
+def test_rubbish_in_a_layer_hides_nothing_else_and_ends_no_builder(store: Store, more: dict[str, bytes]) -> None:
+    store.tell(image(store.image("a", more=more)))
+    assert "a" in [package.name for told in store.told for package in told.packages]
+
+
+def test_a_fault_that_nobody_foresaw_ends_no_builder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(*_: object) -> None:
+        raise KeyError("none")
+
+    monkeypatch.setattr("builder.contents.telling._look", look)
+    store.tell(image(store.image("a")))
+    assert store.told == []

@@ -38,3 +38,7 @@ def test_a_token_tells_its_bearer() -> None:
 def test_anything_else_is_refused(header: str | None) -> None:
     with pytest.raises(Unauthenticated):
         TOKENS.check(TokenUse.RUN, header)
+
+
+def test_a_clock_that_is_behind_sends_no_builder_away() -> None:
+    assert TOKENS.check(TokenUse.RUN, sign(ago=timedelta(minutes=-5))) == RUN
