@@ -336,6 +336,8 @@ module app 'modules/app.bicep' = {
   }
 }
 
+@description('Where azd finds the app: of several resource groups with the tag of one environment it takes none.')
+output AZURE_RESOURCE_GROUP string = home.name
 output SLIPWAY_URL string = app.outputs.url
 output SLIPWAY_APP_NAME string = app.outputs.name
 output SLIPWAY_APP_ID string = app.outputs.id

@@ -23,6 +23,7 @@ _AZDS_OWN = frozenset(
     {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"}
 )
 _TAG = "azd-service-name"
+_GROUP = "Microsoft.Resources/resourceGroups"
 
 
 def check_azd(tree: Tree, main: File) -> Iterator[Finding]:
@@ -39,6 +40,8 @@ def check_azd(tree: Tree, main: File) -> Iterator[Finding]:
         if f"'{_TAG}': '{service}'" not in (tree.infra / "modules" / "app.bicep").read_text():
             yield Finding(name, 1, f"no resource of the deployment has the tag {_TAG}: {service}")
     outputs = {one.name for one in main.of(Kind.OUTPUT)}
+    if len(list(main.resources(_GROUP))) > 1 and "AZURE_RESOURCE_GROUP" not in outputs:
+        yield Finding(main.path, 1, "of several resource groups azd takes that of the output AZURE_RESOURCE_GROUP")
     for event, hook in told.get("hooks", {}).items():
         yield from _hook(tree, name, event, tree.root / hook["run"], outputs)
 

@@ -234,6 +234,9 @@ PLANTS = {
     "a variable that azd does not set": Plant(
         "infra/main.parameters.json", "AZURE_ENV_NAME", "AZURE_ENVIRONMENT", "does not set AZURE_ENVIRONMENT"
     ),
+    "no group of several that azd takes": Plant(
+        MAIN, "output AZURE_RESOURCE_GROUP", "output AZURE_GROUP", "azd takes that of the output"
+    ),
     "a service that azd does not find": Plant(
         APP, "'azd-service-name': 'app'", "'azd-service-name': 'api'", "has the tag azd-service-name: app", "azure.yaml"
     ),
