@@ -90,9 +90,17 @@ class Yard:
 
     def wait_for(self, run_id: str, holds: Callable[[str], bool]) -> None:
         """Wait until the run's log says something."""
+        until(lambda: holds(self.log(run_id)) or None)
+
+    def log(self, run_id: str) -> str:
+        """Read the run's log."""
         with self.stack.http("owner") as client:
             link = client.post(f"{self.stack.registry_url}/runs/{run_id}/listLogSasUrl").json()["logLink"]
-            until(lambda: holds(client.get(link).text) or None)
+            return client.get(link).text
+
+    def leftovers(self, machine: str) -> list[Path]:
+        """Answer what the host's runtime still knows of a machine that has ended."""
+        return list(self.host.state.glob(f"runc/{machine}-*"))
 
 
 @contextlib.contextmanager

@@ -53,3 +53,5 @@ def test_machines_serve_a_pool(yard: Yard) -> None:
     assert yard.host.ended(refused)[0] == 2
     assert yard.ended(killed)["status"] == "Error"
     assert "the builder was lost" in str(yard.run(killed))
+    assert [yard.log(run).count("Run ID:") for run in (killed, drained, waits)] == [1, 1, 1]
+    assert [yard.leftovers(machine) for machine in yard.started] == [[]] * 4
