@@ -198,6 +198,12 @@ def test_builds_follow_each_other_in_one_container(real: Real) -> None:
     assert (real.context / "hello").read_text() == "hello\n"
 
 
+def test_a_build_stands_on_an_image_that_was_built_before_it(real: Real) -> None:
+    real.make("FROM BASE\nRUN echo first >/first\n")
+    image = real.make(f"FROM {TAG}\nRUN cat /first >/second\n")
+    assert image.text("/second") == "first\n"
+
+
 def test_what_runs_has_no_more_than_the_profile(real: Real) -> None:
     if not confining.may_make_namespaces():
         pytest.skip("there is no /proc to ask: this container is confined itself")
