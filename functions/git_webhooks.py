@@ -21,7 +21,7 @@ from shared.triggers.git.advertised import read_refs
 from shared.triggers.git.announcing import Announcer
 from shared.triggers.git.deliveries import DeliveryStore
 from shared.triggers.git.drain import Drain
-from shared.triggers.git.history import read_between
+from shared.triggers.git.history import read_history
 from shared.triggers.git.hooks import HookStore, KnownHooks
 from shared.triggers.git.looking import Lookout, look_around
 from shared.triggers.git.receive import Desk, receive
@@ -115,7 +115,7 @@ def git_looks(timer: func.TimerRequest) -> None:
             WatchStore(shop.storage.watches),
             Starter(shop),
             partial(read_refs, client),
-            partial(read_between, client),
+            partial(read_history, client),
         )
         minutes = shop.settings.git_poll_minutes
         each_registry(

@@ -1,17 +1,19 @@
-"""Which commits lie between two, asked by git's own protocol over HTTPS.
+"""Which commits lie between two, and which of them ask for no build, asked by git's own protocol over HTTPS.
 
 Source: git's documentation, gitprotocol-v2: `fetch` with one `want`, one `have` and `done`; with `filter tree:0`
-where the host offers it, so that commits come without files.
+where the host offers it, so that commits come without files. Of one commit alone: `deepen 1` in place of the `have`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import httpx
 
 from shared.contexts import GitContext
 from shared.errors import InvalidRequest, Unavailable
 from shared.triggers.git.advertised import SERVICE, answering, ask, check, headers_for, limited
-from shared.triggers.git.packs import first_parents
+from shared.triggers.git.packs import Commit, commits
+from shared.triggers.git.reading import asks_to_skip
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one answer: with a filter about 100,000 commits."""
@@ -23,15 +25,23 @@ _DATA, _FAULT = 1, 3
 _SHA1_DIGITS = 40
 
 
-def read_between(
-    client: httpx.Client, repository: GitContext, token: str | None, newer: str, older: str
-) -> tuple[str, ...] | None:
-    """Answer the commits after `older` and before `newer` by first parents, oldest first.
+@dataclass(frozen=True, slots=True)
+class History:
+    """What leads to a commit."""
 
-    None when `older` is not among the first parents of `newer`. Raises as `advertised.read_refs` does.
+    between: tuple[str, ...] | None
+    """The commits after an older one and before it by first parents, oldest first; None when that is not among them."""
+    asking: frozenset[str]
+    """Which of them, itself included, ask for no build by their messages."""
+
+
+def read_history(client: httpx.Client, repository: GitContext, token: str | None, newer: str, older: str) -> History:
+    """Answer what lies between two commits; without an `older` one, what the newer says alone.
+
+    Raises as `advertised.read_refs` does.
     """
     url, offered = ask(client, repository, token, _offer, _VERSION)
-    if offered is None:
+    if offered is None or not (older or "shallow" in offered):
         raise Unavailable("The repository's host does not speak version 2 of git's protocol.")
     headers = {
         "Accept": f"application/x-{SERVICE}-result",
@@ -43,7 +53,10 @@ def read_between(
     with answering(), client.stream("POST", f"{url}/{SERVICE}", headers=headers, content=body) as answer:
         check(answer, "result", has_token=bool(token))
         told = b"".join(limited(answer.iter_bytes(), MAX_BYTES))
-    return _between(first_parents(_pack(told), len(newer) // 2), newer, older)
+    known = commits(_pack(told), len(newer) // 2)
+    between = _between(known, newer, older)
+    asking = (one for one in (*(between or ()), newer) if one in known and asks_to_skip(known[one].message))
+    return History(between, frozenset(asking))
 
 
 def _offer(answer: httpx.Response) -> tuple[str, list[str] | None]:
@@ -59,7 +72,7 @@ def _offer(answer: httpx.Response) -> tuple[str, list[str] | None]:
 def _request(newer: str, older: str, *, has_filter: bool) -> bytes:
     hashing = [] if len(newer) == _SHA1_DIGITS else ["object-format=sha256"]
     arguments = ["no-progress", "ofs-delta", *(["filter tree:0"] if has_filter else [])]
-    last = [f"want {newer}", f"have {older}", "done"]
+    last = [f"want {newer}", f"have {older}" if older else "deepen 1", "done"]
     head = b"".join(map(_packet, ["command=fetch", *hashing]))
     return head + _DELIMITER + b"".join(map(_packet, [*arguments, *last])) + _FLUSH
 
@@ -99,12 +112,12 @@ def _pack(told: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _between(parents: dict[str, str], newer: str, older: str) -> tuple[str, ...] | None:
+def _between(known: Mapping[str, Commit], newer: str, older: str) -> tuple[str, ...] | None:
     found: list[str] = []
-    commit = parents.get(newer, "")
+    commit = known[newer].parent if newer in known else ""
     while commit and commit != older:
-        if commit not in parents or len(found) > len(parents):
+        if commit not in known or len(found) > len(known):
             return None
         found.append(commit)
-        commit = parents[commit]
+        commit = known[commit].parent
     return tuple(reversed(found)) if commit else None

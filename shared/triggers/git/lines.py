@@ -4,6 +4,7 @@ Deliveries get lost, come twice, come late, and a look at the repository may be 
 remembers where it was said to be, by which event, and which commits have a run that no delivery has asked for.
 """
 
+from collections.abc import Container
 from enum import Enum, auto
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +26,13 @@ class Owed(BaseModel):
     request: str
     earlier: tuple[str, ...] = ()
     """Commits before it that have no run either, oldest first."""
+    skipped: tuple[str, ...] = ()
+    """Those of all of them that get none, because they ask for none."""
+
+    def without(self, asking: Container[str]) -> "Owed":
+        """Answer what is owed when commits that ask for no build get none."""
+        skipped = tuple(one for one in (*self.earlier, self.commit) if one in asking)
+        return self.model_copy(update={"skipped": skipped})
 
 
 class Line(BaseModel):

@@ -2,7 +2,7 @@
 
 A line is read before the repository is asked and moves by ETag, so whatever a delivery says meanwhile wins. The
 first look at a branch only notes where it is. A look knows neither who pushed nor which files: triggers for certain
-actors start nothing by it, path filters are passed.
+actors start nothing by it, path filters are passed. What a commit says it reads where a trigger heeds that.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -22,6 +22,7 @@ from shared.runs.causes import CauseKind
 from shared.runs.context import Workshop
 from shared.storage import Row
 from shared.triggers.git.events import BRANCHES
+from shared.triggers.git.history import History
 from shared.triggers.git.lines import Line, Owed, seen
 from shared.triggers.git.matching import is_legal_ref
 from shared.triggers.git.patterns import matches_any
@@ -43,9 +44,9 @@ _LOG = logging.getLogger(__name__)
 type _Lines = Mapping[tuple[str, str], tuple[Line, Row | None]]
 ReadRefs = Callable[[GitContext, str | None], Mapping[str, str]]
 """Answers the commit of each ref for (repository, access token); raises SlipwayError with a sentence."""
-ReadBetween = Callable[[GitContext, str | None, str, str], tuple[str, ...] | None]
-"""Answers the commits after an older one and before a newer one; see `history.read_between`."""
-_Between = Callable[[str, str], tuple[str, ...] | None]
+ReadHistory = Callable[[GitContext, str | None, str, str], History]
+"""Answers what lies between a newer commit and an older one; see `history.read_history`."""
+_Read = Callable[[str, str], History]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Lookout:
     watches: WatchStore
     starter: Starter
     read_refs: ReadRefs
-    read_between: ReadBetween
+    read_history: ReadHistory
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def look_at(lookout: Lookout, watch: Watch) -> None:
     for subject in subjects:
         for one in _branches(subject, known, refs):
             notes_only = watch.looked not in {looked, ""} or not (watch.looked or one.line.commit)
-            _compare(lookout, subject, one, partial(lookout.read_between, first.context, token), notes_only=notes_only)
+            _compare(lookout, subject, one, partial(lookout.read_history, first.context, token), notes_only=notes_only)
     if (watch.looked, watch.fault) != (looked, ""):
         lookout.watches.note(watch, looked=looked, fault="")
 
@@ -140,17 +141,19 @@ def _branches(subject: Subject, known: _Lines, refs: Mapping[str, str]) -> Itera
         yield _Branch(line, row, refs[ref])
 
 
-def _compare(lookout: Lookout, subject: Subject, branch: _Branch, read: _Between, *, notes_only: bool) -> None:
+def _compare(lookout: Lookout, subject: Subject, branch: _Branch, read: _Read, *, notes_only: bool) -> None:
     commit, line = branch.commit, branch.line
     if line.owed is None:
         is_silent = notes_only or bool(subject.watch.trigger.actors)
-        missed = _Missed() if is_silent or subject.watch.supersedes else _missed(branch, read)
+        missed = _Missed() if is_silent else _missed(subject, branch, read)
         request = subject.request("look", line.name, line.commit, commit, line.request)
         moved = seen(line, commit, request, missed.between, missed.lost)
         if moved is None:
             return
         if is_silent:
             moved = moved.model_copy(update={"owed": None, "started": line.started, "found": line.found})
+        elif moved.owed is not None:
+            moved = moved.model_copy(update={"owed": moved.owed.without(missed.asking)})
         if not lookout.watches.write(subject.registry, subject.task.key, moved, branch.row):
             return
         line = moved
@@ -173,22 +176,46 @@ class _Missed:
     lost: tuple[str, ...] = ()
     """From the gaps between deliveries."""
     reason: str = ""
+    asking: frozenset[str] = frozenset()
+    """Commits that ask for no build, where the trigger heeds that."""
+    has_newest: bool = False
+    """Whether the newest commit's message was read."""
 
 
-def _missed(branch: _Branch, read: _Between) -> _Missed:
-    """Answer what no delivery told of: in the line's gaps, and since where it was."""
-    line, commit, reasons = branch.line, branch.commit, list[str]()
+def _missed(subject: Subject, branch: _Branch, read: _Read) -> _Missed:
+    """Answer what no delivery told of: in the line's gaps and since where it was, or why the newest is all."""
+    missed = _Missed() if subject.watch.supersedes else _between(branch, read)
+    if not subject.watch.trigger.honours_skip:
+        return replace(missed, asking=frozenset())
+    if missed.has_newest or branch.commit == branch.line.commit:
+        return missed
+    return replace(missed, asking=missed.asking | _asking(branch.commit, read))
+
+
+def _asking(commit: str, read: _Read) -> frozenset[str]:
+    """Answer the commit if it asks for no build; a message that cannot be read asks for nothing."""
+    try:
+        return read(commit, "").asking
+    except SlipwayError:
+        return frozenset()
+
+
+def _between(branch: _Branch, read: _Read) -> _Missed:
+    line, commit, reasons, asking = branch.line, branch.commit, list[str](), set[str]()
 
     def tell(older: str, newer: str) -> tuple[str, ...]:
         try:
-            found = read(newer, older)
+            history = read(newer, older)
         except SlipwayError as fault:
             reasons.append(f"Only the newest commit gets a run: those before it could not be read. {fault.message}")
             return ()
-        if found is None and newer not in line.strays:
+        asking.update(history.asking)
+        told.add(newer)
+        if history.between is None and newer not in line.strays:
             reasons.append("Only the newest commit gets a run: it does not continue what the branch was before.")
-        return found or ()
+        return history.between or ()
 
+    told = set[str]()
     lost = tuple(one for older, newer in line.gaps for one in (*tell(older, newer), newer))
     between = tell(line.commit, commit) if line.commit not in {"", commit} else ()
     left = len(lost) + len(between) - MOST_EARLIER
@@ -196,12 +223,16 @@ def _missed(branch: _Branch, read: _Between) -> _Missed:
         most = MOST_EARLIER + 1
         reasons.append(f"{left} older commits get no run: one look makes runs of the newest {most} at most.")
         lost, between = lost[left:], between[max(0, left - len(lost)) :]
-    return _Missed(between, lost, " ".join(reasons))
+    return _Missed(between, lost, " ".join(reasons), frozenset(asking), has_newest=commit in told)
 
 
 def _pay(lookout: Lookout, subject: Subject, line: Line, owed: Owed) -> None:
     """Make the runs that a line owes, the oldest commit first."""
     for commit in (*owed.earlier, owed.commit):
+        if commit in owed.skipped:
+            what = f"{line.name.removeprefix(BRANCHES)} at {commit[:12]}"
+            lookout.starter.pass_over(subject, what, "The message of the commit asks for no build.")
+            continue
         is_newest = commit == owed.commit
         wanted = Wanted(
             kind=CauseKind.COMMIT,

@@ -1,4 +1,4 @@
-"""Which commit follows which, read from a pack as a git host sends it. Pure.
+"""Which commit follows which, and what it says, read from a pack as a git host sends it. Pure.
 
 Source: git's documentation, gitformat-pack. Everything but commits is passed over; a delta stands on an object
 before it in the same pack.
@@ -22,8 +22,16 @@ _COPY_ALL = 0x10000
 _PARENT = b"parent "
 
 
-def first_parents(pack: bytes, hash_size: int) -> dict[str, str]:
-    """Answer the first parent of each commit, an empty text for a root; ids have `hash_size` (20 or 32) bytes.
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit stands on first, an empty text for a root, and its message."""
+
+    parent: str
+    message: str
+
+
+def commits(pack: bytes, hash_size: int) -> dict[str, Commit]:
+    """Answer the commits of a pack; ids have `hash_size` (20 or 32) bytes.
 
     Raises InvalidRequest for what is no pack, TooLarge for one that inflates to more than 256 MiB.
     """
@@ -42,15 +50,15 @@ class _Reader:
     kept: int = 0
     by_offset: dict[int, bytes] = field(default_factory=dict)
     by_id: dict[str, bytes] = field(default_factory=dict)
-    parents: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, Commit] = field(default_factory=dict)
 
-    def read(self) -> dict[str, str]:
+    def read(self) -> dict[str, Commit]:
         head = self.pack[:_HEAD]
         if len(head) < _HEAD or head[:4] != b"PACK" or int.from_bytes(head[4:8]) != _VERSION:
             raise InvalidRequest("The repository's host sends no pack of version 2.")
         for _ in range(int.from_bytes(head[8:])):
             self._read_object()
-        return self.parents
+        return self.commits
 
     def _read_object(self) -> None:
         start = self.at
@@ -117,9 +125,10 @@ class _Reader:
         algorithm = hashlib.sha1 if self.hash_size == 20 else hashlib.sha256  # noqa: PLR2004 - bytes of SHA-1
         name = algorithm(b"commit %d\0" % len(data) + data).hexdigest()
         self.by_offset[start] = self.by_id[name] = data
-        lines = data.partition(b"\n\n")[0].split(b"\n")
+        head, _, message = data.partition(b"\n\n")
+        lines = head.split(b"\n")
         parent = next((line.removeprefix(_PARENT) for line in lines if line.startswith(_PARENT)), b"")
-        self.parents[name] = parent.decode("ascii", "replace")
+        self.commits[name] = Commit(parent.decode("ascii", "replace"), message.decode(errors="replace"))
 
 
 def _patched(base: bytes, delta: bytes) -> bytes:

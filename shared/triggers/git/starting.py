@@ -214,6 +214,10 @@ class Starter:
             )
         )
 
+    def pass_over(self, subject: Subject, what: str, reason: str) -> None:
+        """Record that by a rule of a trigger nothing comes of something."""
+        self._decide(subject, CauseKind.COMMIT, Verdict.SUPPRESSED, what, reason)
+
     def refuse(self, subject: Subject, what: str, reason: str) -> None:
         """Record that something could not be done for a trigger."""
         self._decide(subject, CauseKind.COMMIT, Verdict.REFUSED, what, reason)

@@ -88,6 +88,41 @@ def test_a_skipped_push_is_not_made_up_for(yard: "Yard") -> None:
     assert yard.runs == []
 
 
+def test_a_commit_that_asks_for_no_build_gets_none_by_a_look(yard: "Yard") -> None:
+    yard.put(honours_skip=True, branches=["release/*"])
+    yard.put("eager")
+    yard.point(1)
+    yard.look()
+    yard.asking = {3, 5, 7}
+    yard.history[5, 1] = (2, 3, 4)
+    yard.point(5)
+    yard.point(7, "release/1")
+    yard.look()
+    yard.look()
+    assert sorted(yard.built) == [2, 2, 3, 4, 4, 5]
+    passed = {(one.verdict, one.subject) for one in yard.decisions()}
+    assert {subject.partition(" ")[0] for verdict, subject in passed if verdict is Verdict.SUPPRESSED} == {
+        "main",
+        "release/1",
+    }
+    yard.hear(push(4, 5, asks_to_skip=True))
+    assert len(yard.runs) == 6
+
+
+def test_only_the_newest_is_asked_where_it_supersedes_and_one_that_cannot_be_read_is_built(yard: "Yard") -> None:
+    yard.put(honours_skip=True, supersedes=True)
+    yard.point(1)
+    yard.look()
+    yard.asking = {2}
+    yard.point(2)
+    yard.look()
+    assert yard.runs == []
+    yard.asking, yard.history[3, 0] = {3}, Throttled("not now")
+    yard.point(3)
+    yard.look()
+    assert yard.built == [3]
+
+
 def test_a_trigger_for_certain_actors_starts_nothing_by_a_look(yard: "Yard") -> None:
     yard.put(actors=["ada"])
     yard.point(1)

@@ -25,6 +25,7 @@ from shared.triggers.git.events import (
     Push,
     Repository,
 )
+from shared.triggers.git.history import History
 from shared.triggers.git.hooks import Hook
 from shared.triggers.git.looking import Lookout, look_around
 from shared.triggers.git.starting import Starter
@@ -82,6 +83,8 @@ class Yard:
     fault: SlipwayError | None = None
     history: dict[tuple[int, int], tuple[int, ...] | SlipwayError | None] = field(default_factory=dict)
     """What lies between two commits, the newer one first."""
+    asking: set[int] = field(default_factory=set)
+    """Commits that ask for no build."""
     heard: int = 0
 
     @property
@@ -147,14 +150,16 @@ class Yard:
                 raise self.fault
             return dict(self.refs)
 
-        def between(_: GitContext, __: str | None, newer: str, older: str) -> tuple[str, ...] | None:
-            found = self.history.get((int(newer, 16), int(older, 16)), ())
+        def read_history(_: GitContext, __: str | None, newer: str, older: str) -> History:
+            found = self.history.get((int(newer, 16), int(older or "0", 16)), ())
             if isinstance(found, SlipwayError):
                 raise found
-            return None if found is None else tuple(commit(one) for one in found)
+            between = None if found is None else tuple(commit(one) for one in found)
+            told = {*(between or ()), newer}
+            return History(between, frozenset(one for one in told if int(one, 16) in self.asking))
 
         watches = WatchStore(self.shop.storage.watches)
-        look_around(Lookout(self.shop, watches, self.starter, read, between), self.partition, minutes)
+        look_around(Lookout(self.shop, watches, self.starter, read, read_history), self.partition, minutes)
 
     def point(self, number: int, branch: str = "main") -> None:
         self.refs[BRANCHES + branch] = commit(number)
