@@ -87,7 +87,7 @@ class Callers:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "tid", "oid"]},
             )
-        except jwt.PyJWKClientConnectionError:
+        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, ValueError):
             raise Unavailable("The signing keys of the identity provider cannot be read.") from None
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The access token has expired.", code="ExpiredAuthenticationToken") from None

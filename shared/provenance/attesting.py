@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from shared.access.signing import Signer
+from shared.access.signing import Signer, read_public_key
 from shared.errors import Conflict, NotFound
 from shared.grant import Image
 from shared.images.client import perform
@@ -26,6 +26,7 @@ from shared.provenance import cyclonedx
 from shared.provenance.contents import own_images, read_contents
 from shared.provenance.envelope import ENVELOPE_TYPE, STATEMENT_TYPE, Statement, signed
 from shared.provenance.slsa import PREDICATE_TYPE, Origin, provenance
+from shared.provenance.verifying import signed_ones
 from shared.runs.context import Workshop
 from shared.runs.model import Run
 from shared.runs.sealed import open_request
@@ -68,7 +69,7 @@ class Attestor:
         name = Reference(served.login_server, image.repository, image.tag).with_digest(str(image.digest))
         login = self.shop.issue_login(served, (), (image.repository,))
         session = Session(lambda _: Bearer(login.token or ""), guard=allow_all, plain_http=self.plain_http)
-        carried = {_kind(one) for one in self._attached(session, name) if _run(one) == run.id}
+        carried = self._carried(session, name, run)
         subject = (f"{name.registry}/{name.repository}", str(name.digest))
         if PREDICATE_TYPE not in carried:
             origin = Origin(self.shop.settings.public_url, served.id, self.shop.settings.builder_image)
@@ -84,8 +85,15 @@ class Attestor:
         perform(self.client, attach(session, name, artifact, tag=tag))
         _LOG.info("run %s: %s attached to %s@%s", run.id, said.predicate_type, name.repository, name.digest)
 
-    def _attached(self, session: Session, name: Reference) -> tuple[Descriptor, ...]:
-        return perform(self.client, referrers(session, name, STATEMENT_TYPE))
+    def _carried(self, session: Session, name: Reference, run: Run) -> set[str]:
+        """Answer what the image says of this run already.
+
+        Whoever may push may attach what looks like it, so only what the deployment has signed counts.
+        """
+        found = perform(self.client, referrers(session, name, STATEMENT_TYPE))
+        entries = [one for one in found if _run(one) == run.id]
+        keys = [read_public_key(pem.encode()) for pem in public_keys(self.shop)] if entries else []
+        return {one.predicate_type for one in signed_ones(self.client, session, name, entries, keys)}
 
     def _publish_key(self) -> None:
         """Keep the public half for as long as images carry its signature, also when another key signs."""
@@ -98,11 +106,6 @@ class Attestor:
 
 def _run(attached: Descriptor) -> str | None:
     return (attached.annotations or {}).get(RUN_ANNOTATION)
-
-
-def _kind(attached: Descriptor) -> str:
-    """Answer what a statement is about; those of earlier versions, which do not say it, are provenance."""
-    return (attached.annotations or {}).get(_KIND_ANNOTATION, PREDICATE_TYPE)
 
 
 def _artifact(run: Run, kind: str, envelope: bytes) -> Artifact:

@@ -20,6 +20,8 @@ from shared.errors import InvalidRequest
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
 STATEMENT_TYPE: Final = "application/vnd.in-toto+json"
+_MOST_SIGNATURES: Final = 8
+"""That are tried: whoever may push may attach an envelope of thousands."""
 _STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 
@@ -63,8 +65,8 @@ def opened(envelope: bytes, key: PublicKey) -> Statement:
     try:
         told = json.loads(envelope)
         kind, payload = str(told["payloadType"]), base64.b64decode(told["payload"], validate=True)
-        signatures = [base64.b64decode(one["sig"], validate=True) for one in told["signatures"]]
-    except (ValueError, KeyError, TypeError, binascii.Error):
+        signatures = [base64.b64decode(one["sig"], validate=True) for one in told["signatures"][:_MOST_SIGNATURES]]
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         raise InvalidRequest("This is no envelope of a signed statement.") from None
     if kind != STATEMENT_TYPE:
         raise InvalidRequest("The envelope holds no in-toto statement.")

@@ -5,7 +5,7 @@ import inspect
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -361,9 +361,10 @@ DOORS = [one for one in ALL if one.get_trigger().type == "httpTrigger" and one.g
 @pytest.fixture
 def site(hands: "Hands", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Site:
     """Make a registry with a run; its doors wait for nothing."""
-    shop, logs = hands.shop, LogTokens(b"l" * 32)
-    settings = shop.settings.model_copy(update={"public_url": "https://localhost", "live_logs": True, "tenant_id": "t"})
-    object.__setattr__(shop, "settings", settings)
+    logs = LogTokens(b"l" * 32)
+    more = {"public_url": "https://localhost", "live_logs": True, "tenant_id": "t"}
+    settings = hands.shop.settings.model_copy(update=more)
+    shop = hands.shop = replace(hands.shop, settings=settings)
     known = Services(settings, AnyCaller(), shop, logs)
     for module in (_http, _git_hosts):
         monkeypatch.setattr(module, "services", lambda: known)

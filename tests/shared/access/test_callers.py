@@ -1,10 +1,13 @@
 """Entra tokens are checked in full, against a key server of our own."""
 
+import io
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -110,6 +113,16 @@ def test_a_token_with_a_fault_is_refused(authority: str, changes: dict[str, Any]
 def test_no_token_is_refused(authority: str, header: str | None) -> None:
     with pytest.raises(Unauthenticated):
         callers(authority).authenticate(header)
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"\xff", b"", b'{"keys": []}', b'{"keys": [{"kty": "x"}]}'])
+def test_an_answer_without_keys_is_our_fault_too(
+    authority: str, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    opener = SimpleNamespace(open=lambda *_, **__: io.BytesIO(answer))
+    monkeypatch.setattr(urllib.request, "build_opener", lambda *_: opener)
+    with pytest.raises(Unavailable):
+        callers(authority).authenticate(token(authority))
 
 
 def test_keys_that_cannot_be_read_are_our_fault(authority: str) -> None:
