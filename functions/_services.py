@@ -54,6 +54,7 @@ def services() -> Services:
     tokens = BuilderTokens(keys.token_key)
     limits = Limits(Ration(known.groups_per_5_minutes, known.groups_per_hour), known.pool_silence)
     pool = GroupPool(storage.groups, ContainerGroups(known), tokens, utc_now, limits)
+    issuer = LoginIssuer(known)
     shop = Workshop(
         settings=known,
         storage=storage,
@@ -61,7 +62,8 @@ def services() -> Services:
         pool=pool,
         keys=keys,
         tokens=tokens,
-        issue_login=LoginIssuer(known),
+        issue_login=issuer,
+        identity_login=issuer.by_identity,
         clock=utc_now,
         vault=KeyVaults(known),
         on_end=partial(_tell_of_end, storage, known),

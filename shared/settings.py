@@ -298,6 +298,10 @@ class Settings(BaseModel):
     )
     """How the host of a key vault ends in this cloud; without a dot in front it is the one host. Secrets of tasks are
     read from such hosts alone."""
+    registry_suffix: str = Field(
+        default=".azurecr.io", alias="SLIPWAY_REGISTRY_SUFFIX", pattern=r"^\.[a-z0-9-]+(\.[a-z0-9-]+)+$"
+    )
+    """How the host of a registry ends in this cloud: identities of tasks log in to such hosts alone."""
     ca_bundle: Path | None = Field(default=None, alias="SLIPWAY_CA_BUNDLE")
     """PEM file of certificate authorities that are trusted beside the public ones."""
 

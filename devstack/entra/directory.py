@@ -26,7 +26,7 @@ class Principal(_Model):
 
 
 class ManagedIdentity(_Model):
-    """The functions app's own identity; `header` is what proves the caller to be the app."""
+    """An identity of the functions app; `header` is what proves the caller to be the app."""
 
     client_id: str
     object_id: str
@@ -40,6 +40,14 @@ class Directory(_Model):
     authority: str
     principals: tuple[Principal, ...] = ()
     identity: ManagedIdentity
+    """The app's own."""
+    attached: tuple[ManagedIdentity, ...] = ()
+    """Others that the app has, for tasks."""
+
+    def identity_of(self, client_id: str) -> ManagedIdentity | None:
+        """Find the identity that a request names, the app's own where it names none."""
+        every = (self.identity, *self.attached)
+        return next((one for one in every if one.client_id == client_id), None) if client_id else self.identity
 
     def principal(self, client_id: str) -> Principal | None:
         """Find a principal by its client id, in any case."""

@@ -125,15 +125,19 @@ class ManagedIdentityEndpoint:
         """Answer one request; the caller proves itself with `X-IDENTITY-HEADER`."""
         if (request.method, request.path) != ("GET", "/msi/token"):
             return json_response({"statusCode": 404, "message": "Not found."}, HTTPStatus.NOT_FOUND)
-        identity = self.directory.identity
+        own = self.directory.identity
         presented = request.headers.get("x-identity-header", "")
-        if not hmac.compare_digest(presented.encode(), identity.header.encode()):
+        if not hmac.compare_digest(presented.encode(), own.header.encode()):
             return json_response(
                 {"statusCode": 401, "message": "The identity header is missing or wrong."}, HTTPStatus.UNAUTHORIZED
             )
         resource = next(iter(request.parameters("resource")), "")
         if not resource:
             return json_response({"statusCode": 400, "message": "The query names no resource."}, HTTPStatus.BAD_REQUEST)
+        identity = self.directory.identity_of(next(iter(request.parameters("client_id")), ""))
+        if identity is None:
+            message = "No User Assigned or Delegated Managed Identity found for specified ClientId."
+            return json_response({"statusCode": 400, "message": message}, HTTPStatus.BAD_REQUEST)
         now = int(time.time())
         subject = Subject(identity.client_id, identity.object_id)
         return json_response(

@@ -41,6 +41,7 @@ def directory(ports: Ports, credentials: Credentials) -> Directory:
         authority=ports.authority,
         principals=credentials.principals(),
         identity=credentials.identity(),
+        attached=(credentials.task_identity(),),
     )
 
 
@@ -67,7 +68,11 @@ def token_service(layout: Layout, ports: Ports, credentials: Credentials) -> Tok
         services=(ports.login_server, ports.other_login_server),
         issuer=TOKEN_ISSUER,
         users=(User(name=DEV_USER, password=credentials.registry_password, right=Right.WRITE),),
-        members=(*members, Member(object_id=identity_object_id(), right=Right.WRITE)),
+        members=(
+            *members,
+            Member(object_id=identity_object_id(), right=Right.WRITE),
+            Member(object_id=credentials.task_identity().object_id, right=Right.READ),
+        ),
         entra_issuer=tenant.issuer,
         entra_jwks_url=tenant.jwks_url,
         entra_audiences=names.EXCHANGE_AUDIENCES,

@@ -16,6 +16,7 @@ ROLES = {"owner": "contributor", "runner": "runner", "reader": "reader", "strang
 """The test principals and the role that each has in the app."""
 
 IDENTITY = "app"
+TASK_IDENTITY = "tasks"
 APP_KEY_BYTES = 32
 STORAGE_KEY_BYTES = 64
 DEV_USER = "dev"
@@ -50,9 +51,14 @@ class Credentials(BaseModel):
 
     def identity(self) -> ManagedIdentity:
         """Describe the functions app's own identity."""
-        return ManagedIdentity(
-            client_id=client_id(IDENTITY), object_id=object_id(IDENTITY), header=self.identity_header
-        )
+        return self._managed(IDENTITY)
+
+    def task_identity(self) -> ManagedIdentity:
+        """Describe the identity that the app has for tasks: it may read the registries."""
+        return self._managed(TASK_IDENTITY)
+
+    def _managed(self, name: str) -> ManagedIdentity:
+        return ManagedIdentity(client_id=client_id(name), object_id=object_id(name), header=self.identity_header)
 
 
 def client_id(name: str) -> str:

@@ -15,10 +15,11 @@ SUBSCRIPTION_ID = local_id("subscription")
 CLOUD = "Slipway"
 
 REGISTRY = "localreg"
-REGISTRY_HOST = f"{REGISTRY}.slipway.test"
+DOMAIN = "slipway.test"
+REGISTRY_HOST = f"{REGISTRY}.{DOMAIN}"
 OTHER_REGISTRY = "otherreg"
 """A second one, so that what crosses registries can be tried."""
-OTHER_REGISTRY_HOST = f"{OTHER_REGISTRY}.slipway.test"
+OTHER_REGISTRY_HOST = f"{OTHER_REGISTRY}.{DOMAIN}"
 REGISTRY_ADDRESS_IN_GROUPS = "10.99.0.1"
 """The address that the registries' names have inside a container group."""
 

@@ -144,6 +144,7 @@ def functions_settings(layout: Layout, ports: Ports, credentials: Credentials) -
         "SLIPWAY_KEY_FILE": str(layout.app_key),
         "SLIPWAY_SIGNING_KEY_FILE": str(layout.signing_key),
         "SLIPWAY_KEY_VAULT_SUFFIX": ports.vault_host,
+        "SLIPWAY_REGISTRY_SUFFIX": f".{names.DOMAIN}",
         "SLIPWAY_CA_BUNDLE": str(layout.tls.authority),
         "IDENTITY_ENDPOINT": ports.identity_endpoint,
         "IDENTITY_HEADER": credentials.identity_header,

@@ -39,6 +39,7 @@ _COMPUTED = {
     "SLIPWAY_BUILDER_RESOURCE_GROUP": _GROUP,
     "SLIPWAY_BUILDER_SUBNET": f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/network/subnets/builders",
     "SLIPWAY_KEY_VAULT_SUFFIX": ".vault.example",
+    "SLIPWAY_REGISTRY_SUFFIX": ".registry.example",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
 }
 """Stand-ins for what only a deployment knows; `computed` does for any other."""

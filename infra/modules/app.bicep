@@ -184,6 +184,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
       SLIPWAY_KEY: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/slipway-key)'
       SLIPWAY_SIGNING_KEY: signingKeyUri
       SLIPWAY_KEY_VAULT_SUFFIX: environment().suffixes.keyvaultDns
+      SLIPWAY_REGISTRY_SUFFIX: environment().suffixes.acrLoginServer
     },
     empty(builderImageIdentityId) ? {} : { SLIPWAY_BUILDER_IMAGE_IDENTITY: builderImageIdentityId },
     empty(builderSubnetId) ? {} : { SLIPWAY_BUILDER_SUBNET: builderSubnetId },

@@ -162,7 +162,7 @@ def _claim(shop: Workshop, group: Group) -> Grant | None:
     _note_life(shop, run)
     shop.on_progress(run)
     try:
-        logins = read_logins(shop.vault, request.credentials)
+        logins = read_logins(shop, request.credentials)
     except InvalidRequest as error:
         finish(shop, run.registry, run.id, Ending(Status.ERROR, f"no login could be had: {error.message}"))
         raise Gone("The run has ended: a login that it needs could not be read.") from None

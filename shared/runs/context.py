@@ -9,6 +9,7 @@ from shared.access.vaults import NoVault, Vault
 from shared.clock import Clock
 from shared.container_groups.agent_pools import AgentPools
 from shared.container_groups.pool import GroupPool
+from shared.errors import InvalidRequest
 from shared.grant import RegistryLogin
 from shared.runs.model import Run
 from shared.runs.store import RunStore
@@ -20,8 +21,16 @@ IssueLogin = Callable[[RegistrySettings, tuple[str, ...], tuple[str, ...]], Regi
 """Answers a short-lived login of a registry for (repositories to pull, repositories to push)."""
 
 
+IdentityLogin = Callable[[str, str], RegistryLogin]
+"""Answers a login of another registry for (its host, the client id of an identity). Raises InvalidRequest."""
+
+
 def _nothing(_run: Run) -> None:
     return
+
+
+def _no_identity(_host: str, _client_id: str) -> RegistryLogin:
+    raise InvalidRequest("no identity can log in here.")
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Workshop:
     issue_login: IssueLogin
     clock: Clock
     vault: Vault = field(default_factory=NoVault)
+    identity_login: IdentityLogin = _no_identity
     on_end: Callable[[Run], None] = _nothing
     """Called, at least once, for each run that has ended, before it is closed; what it raises is repeated later."""
     on_progress: Callable[[Run], None] = _nothing

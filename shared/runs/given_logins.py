@@ -1,4 +1,4 @@
-"""Logins of other registries that a run or a task was given: as they are, or out of a key vault."""
+"""Logins of other registries that a run or a task was given: as they are, out of a key vault, or by an identity."""
 
 import re
 
@@ -6,27 +6,29 @@ from shared.access.vaults import Vault
 from shared.arm.parts import Credentials, CustomRegistry, SecretText
 from shared.errors import InvalidRequest
 from shared.grant import RegistryLogin
+from shared.runs.context import Workshop
 
 _CLIENT_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def read_logins(vault: Vault, credentials: Credentials) -> tuple[RegistryLogin, ...]:
+def read_logins(shop: Workshop, credentials: Credentials) -> tuple[RegistryLogin, ...]:
     """Answer every login by user name and password.
 
-    Raises InvalidRequest that names the registry when the vault has none or refuses, Unavailable when it is away.
+    Raises InvalidRequest that names the registry when a vault or an identity does not help, Unavailable when who is
+    asked is away.
     """
-    found = ((host, read_login(vault, host, login)) for host, login in credentials.custom_registries.items() if login)
+    found = ((host, read_login(shop, host, login)) for host, login in credentials.custom_registries.items() if login)
     return tuple(login for _, login in found if login)
 
 
-def read_login(vault: Vault, host: str, login: CustomRegistry) -> RegistryLogin | None:
-    """Answer one login; None where it is by an identity alone. Raises as `read_logins`."""
-    if login.user_name is None or login.password is None:
-        return None
+def read_login(shop: Workshop, host: str, login: CustomRegistry) -> RegistryLogin | None:
+    """Answer one login; None where it is by the task's own system identity, which there is none. Raises as above."""
     identity = login.identity or ""
     client_id = identity if _CLIENT_ID.fullmatch(identity) else ""
     try:
-        user, password = (_value(vault, one, client_id) for one in (login.user_name, login.password))
+        if login.user_name is None or login.password is None:
+            return shop.identity_login(host, client_id) if client_id else None
+        user, password = (_value(shop.vault, one, client_id) for one in (login.user_name, login.password))
     except InvalidRequest as error:
         raise InvalidRequest(f"the login of {host}: {error.message}") from None
     return RegistryLogin(registry=host, username=user, password=password)

@@ -20,7 +20,7 @@ def step_logins(shop: Workshop, run: Run) -> tuple[RegistryLogin, ...]:
     named = [reference for step in run.steps if step.image and (reference := _reference(step.image))]
     own = tuple(dict.fromkeys(each.repository for each in named if each.registry == registry.login_server))
     hosts = {each.registry for each in named}
-    given = tuple(login for login in read_logins(shop.vault, open_request(shop, run).credentials))
+    given = tuple(login for login in read_logins(shop, open_request(shop, run).credentials))
     found = tuple(login for login in given if login.registry in hosts)
     return (*found, shop.issue_login(registry, own, ())) if own else found
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,23 @@ def test_a_base_image_in_another_registry_is_followed_with_the_tasks_login(stack
     assert len(yard.runs(task)) == 1
     (fact,) = yard.explain(task)["baseImages"]
     assert (fact["registry"], fact["isFollowed"]) == (other, True)
+
+
+def test_a_task_logs_in_to_another_registry_by_an_identity_that_the_app_has(stack: "Stack", yard: Yard) -> None:
+    base, app, task = f"{yard.own}/base:1", f"{yard.own}/app:1", f"identity{yard.own}"
+    other, secrets = stack.target.ports.other_login_server, credentials.load_or_create(stack.target.layout)
+    yard.base(base, "by identity")
+    copy_base(stack, base, base)
+    login = ("--login-server", other, "--use-identity", secrets.task_identity().client_id)
+    yard.task(task, app, [f"FROM {other}/{base}", "RUN cat /value"], login=login)
+    assert "by identity" in yard.az("run", "-n", task)
+
+    wrong = ("--login-server", other, "--use-identity", str(uuid.uuid4()))
+    added = stack.az("acr", "task", "credential", "update", "-r", names.REGISTRY, "-n", task, *wrong)
+    assert added.code == 0, added.err
+    said = stack.az("acr", "task", "run", "-r", names.REGISTRY, "-n", task)
+    assert said.code == 1
+    assert f"the login of {other}: the app has no identity" in said.out
 
 
 def test_without_a_login_of_the_other_registry_the_log_says_so(stack: "Stack", context: Path) -> None:

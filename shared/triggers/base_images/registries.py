@@ -81,7 +81,7 @@ class Registries:
         except NotFound:
             return None
         given = properties.credentials.custom_registries.get(host)
-        found = read_login(self._shop.vault, host, given) if given else None
+        found = read_login(self._shop, host, given) if given else None
         return Basic(found.username or "", found.password or "") if found else None
 
 

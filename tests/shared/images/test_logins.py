@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from pydantic import ValidationError
 
 from shared.errors import InvalidRequest, SlipwayError, Unavailable
@@ -19,6 +20,8 @@ REGISTRY = RegistrySettings(
     login_server=HOST,
     location="local",
 )
+OTHER = "other.slipway.test"
+OWN, TASKS, UNKNOWN = (f"{digit * 8}-0000-0000-0000-000000000000" for digit in "123")
 SCOPES = [
     "app:pull repository:victim",
     "app:pull,push repository:victim",
@@ -33,30 +36,41 @@ SCOPES = [
 ]
 
 
+def refuse(_audience: str) -> None:
+    raise ClientAuthenticationError("there is no such identity")
+
+
+NOBODY = SimpleNamespace(get_token=refuse)
+
+
 class Service:
     """A registry and its token service: keeps what was asked of it."""
 
     def __init__(self, realm: str = f"https://{HOST}/oauth2/token", answer: bytes = b'{"access_token": "a"}') -> None:
-        self.realm, self.answer, self.forms = realm, answer, list[str]()
+        self.realm, self.answer, self.forms, self.exchange = realm, answer, list[str](), 200
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/v2/":
             return httpx.Response(401, headers={"www-authenticate": f'Bearer realm="{self.realm}",service="{HOST}"'})
         self.forms.append(request.content.decode())
         if request.url.path.endswith("/exchange"):
-            return httpx.Response(200, content=b'{"refresh_token": "r"}')
+            return httpx.Response(self.exchange, content=b'{"refresh_token": "r"}')
         return httpx.Response(200, content=self.answer)
 
 
 @pytest.fixture
 def issuer(monkeypatch: pytest.MonkeyPatch) -> Any:
     identity = SimpleNamespace(get_token=lambda _: SimpleNamespace(token="entra"))
-    monkeypatch.setattr(logins, "app_identity", lambda _: identity)
+    monkeypatch.setattr(
+        logins, "app_identity", lambda _settings, client_id: NOBODY if client_id == UNKNOWN else identity
+    )
     values: dict[str, Any] = {
         "resource_manager_audience": "https://management.azure.com",
         "authority": "https://login.slipway.test",
         "tenant_id": "t",
         "ca_bundle": None,
+        "identity_client_id": OWN,
+        "registry_suffix": ".slipway.test",
     }
     settings = Settings.model_construct(**values)
     return lambda service: LoginIssuer(settings, httpx.Client(transport=httpx.MockTransport(service)))
@@ -67,6 +81,42 @@ def test_a_login_is_for_what_was_named(issuer: Any) -> None:
     assert issuer(service)(REGISTRY, ("base/os",), ("a.b/c__d-e",)).token == "a"
     asked = httpx.QueryParams(service.forms[-1])["scope"]
     assert asked == "repository:a.b/c__d-e:pull,push repository:base/os:pull"
+
+
+def test_an_identity_of_tasks_logs_in_to_another_registry(issuer: Any) -> None:
+    service = Service(f"https://{OTHER}/oauth2/token")
+    login = issuer(service).by_identity(OTHER, TASKS)
+    assert (login.registry, login.username, login.password) == (OTHER, "00000000-0000-0000-0000-000000000000", "r")
+    (form,) = service.forms
+    assert httpx.QueryParams(form)["access_token"] == "entra"
+
+
+@pytest.mark.parametrize(
+    ("host", "client_id", "words"),
+    [
+        ("registry.example", TASKS, "registries of Azure alone"),
+        ("slipway.test", TASKS, "registries of Azure alone"),
+        ("evil.example/.slipway.test", TASKS, "registries of Azure alone"),
+        ("evil.example#.slipway.test", TASKS, "registries of Azure alone"),
+        ("user@evil.slipway.test", TASKS, "registries of Azure alone"),
+        ("evil.slipway.test:443/x", TASKS, "registries of Azure alone"),
+        (OTHER, OWN, "the app's own identity"),
+        (OTHER, OWN.upper(), "the app's own identity"),
+        (OTHER, UNKNOWN, "the app has no identity"),
+    ],
+)
+def test_no_token_of_an_identity_goes_elsewhere(issuer: Any, host: str, client_id: str, words: str) -> None:
+    service = Service(f"https://{OTHER}/oauth2/token")
+    with pytest.raises(InvalidRequest, match=words):
+        issuer(service).by_identity(host, client_id)
+    assert service.forms == []
+
+
+def test_a_registry_that_does_not_know_the_identity(issuer: Any) -> None:
+    service = Service(f"https://{OTHER}/oauth2/token")
+    service.exchange = 401
+    with pytest.raises(InvalidRequest, match="refuses the identity"):
+        issuer(service).by_identity(OTHER, TASKS)
 
 
 @pytest.mark.parametrize("name", SCOPES)
