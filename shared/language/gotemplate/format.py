@@ -304,7 +304,7 @@ def json_text(value: Value, meter: Meter, indent: str = "") -> str:
     """Print JSON as Go's encoder does: sorted keys, `<`, `>` and `&` escaped.
 
     Raises:
-        ValueError: the value is_guarded an infinite number or none at all.
+        ValueError: the value holds an infinite number or none at all.
 
     """
     text = "".join(_json(value, meter, indent, "\n" if indent else ""))
