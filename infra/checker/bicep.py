@@ -19,11 +19,15 @@ class Expression:
 
 @dataclass(frozen=True)
 class Text(Expression):
-    """A string; `value` is None when something is interpolated, and `pieces` is what stands between."""
+    """A string; `value` is None when something is interpolated, and `pieces` is what stands between.
+
+    `sequence` is all of it in its order.
+    """
 
     value: str | None
     interpolated: tuple[Expression, ...] = ()
     pieces: tuple[str, ...] = ()
+    sequence: tuple[str | Expression, ...] = field(default=(), compare=False)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -169,6 +173,7 @@ class Operation(Expression):
     """Operators and what else needs no closer look."""
 
     operands: tuple[Expression, ...]
+    operator: str = field(default="", compare=False)
 
     @property
     def parts(self) -> tuple[Expression, ...]:

@@ -151,7 +151,11 @@ def _decorator(node: Node) -> Call:
 
 def _expression(node: Node) -> Expression:
     make = _FORMS.get(node.type)
-    return make(node) if make else Operation(_line(node), _all(_children(node)))
+    return make(node) if make else Operation(_line(node), _all(_children(node)), _operator(node))
+
+
+def _operator(node: Node) -> str:
+    return next((_source(child) for child in node.children if not child.is_named), "")
 
 
 def _all(nodes: list[Node]) -> tuple[Expression, ...]:
@@ -203,7 +207,7 @@ def _on(node: Node, access: Access) -> Expression:
         case "lambda_expression":
             return Binding(_line(node), tuple(one.name for one in _names(before[0])), None, tail)
         case _:
-            return Operation(_line(node), (*_all(before), tail))
+            return Operation(_line(node), (*_all(before), tail), _operator(node))
 
 
 def _step(node: Node) -> tuple[Node, Access] | None:
@@ -253,10 +257,27 @@ def _lambda(node: Node) -> Binding:
 def _text(node: Node) -> Text:
     if _source(node).startswith("'''"):
         return Text(_line(node), _source(node)[3:-3].removeprefix("\n"))
-    children = _children(node)
-    inside = tuple(_expression(_children(one)[0]) for one in children if one.type == "interpolation")
-    pieces = tuple(_ESCAPES.get(_source(one), _source(one)) for one in children if one.type != "interpolation")
-    return Text(_line(node), None if inside else "".join(pieces), inside, pieces)
+    sequence = tuple(_sequence(node))
+    inside = tuple(one for one in sequence if isinstance(one, Expression))
+    pieces = tuple(one for one in sequence if isinstance(one, str))
+    return Text(_line(node), None if inside else "".join(pieces), inside, pieces, sequence)
+
+
+def _sequence(node: Node) -> Iterator[str | Expression]:
+    """Cut a string at what is interpolated; the grammar has no node for blanks, so it is taken from the source."""
+    at = node.start_byte + 1
+    for one in _children(node):
+        if one.type == "interpolation":
+            yield from _piece(node, at, one.start_byte)
+            yield _expression(_children(one)[0])
+            at = one.end_byte
+    yield from _piece(node, at, node.end_byte - 1)
+
+
+def _piece(node: Node, start: int, end: int) -> Iterator[str]:
+    raw = (node.text or b"")[start - node.start_byte : end - node.start_byte].decode()
+    if raw:
+        yield _ESCAPE.sub(lambda found: _ESCAPES.get(found[0], found[0]), raw)
 
 
 def _property(node: Node) -> Property:

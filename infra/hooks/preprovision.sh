@@ -13,5 +13,5 @@ if [ -z "${AZURE_SUBSCRIPTION_ID:-}" ]; then
     exit 0
 fi
 for provider in Microsoft.ContainerInstance Microsoft.App; do
-    az provider register --namespace "$provider" --subscription "$AZURE_SUBSCRIPTION_ID" --output none
+    az provider register --namespace "$provider" --subscription "$AZURE_SUBSCRIPTION_ID" --wait --output none
 done
