@@ -71,10 +71,12 @@ def close(shop: Workshop, run: Run) -> None:
 
     Calling again is fine.
 
-    What the images of a task's successful run stand on is noted on the task before that.
+    What the images of a task's successful run stand on, and where they are, is noted on the task before that.
     """
     if run.task and run.status is Status.SUCCEEDED and not run.is_untrusted:
-        record_dependencies(shop.tasks, run.registry, run.task, run.id, run.base_images)
+        own = shop.registry(run.registry).login_server
+        published = [image.repository for image in run.output_images if image.registry == own]
+        record_dependencies(shop.tasks, run.registry, run.task, run.id, run.base_images, published=published)
     complete_log(shop, run)
     shop.on_end(run)
     if run.group is not None:

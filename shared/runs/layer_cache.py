@@ -36,11 +36,15 @@ def may_write(shop: Workshop, run: Run, repository: str) -> bool:
 def readable(shop: Workshop, run: Run) -> set[str]:
     """Answer the repositories of the layers of images that an untrusted run is asked to build.
 
-    A name that says `{{` may follow from the name of a stranger's branch, so it opens nothing.
+    A name that says `{{` may follow from the name of a stranger's branch, so it opens nothing. What the text of a task
+    builds is a stranger's word: there it is what the task published when it was trusted.
     """
-    request, registry = open_request(shop, run), shop.registry(run.registry)
-    if not isinstance(request, DockerBuildRequest) or layer_cache(shop, run) is None:
+    if layer_cache(shop, run) is None:
         return set()
+    request, registry = open_request(shop, run), shop.registry(run.registry)
+    if not isinstance(request, DockerBuildRequest):
+        task = shop.tasks.find(run.registry, run.task or "")
+        return {kept_beside(shop, name) for name in (task.published if task else ())}
     try:
         names = [
             target(name, run_variables(registry, run))

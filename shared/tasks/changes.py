@@ -15,6 +15,9 @@ from shared.tasks.model import TaskSpec
 from shared.tasks.record import Task
 from shared.tasks.store import Content, TaskStore
 
+_MOST_PUBLISHED = 40
+"""Repositories that are noted on a task; a row holds few long texts."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -88,19 +91,25 @@ def list_tasks(store: TaskStore, registry: str) -> list[Task]:
     return sorted(store.all(registry), key=lambda task: (task.created, task.key))
 
 
-def record_dependencies(
-    store: TaskStore, registry: str, name: str, run_id: str, base_images: Iterable[BaseImage]
+def record_dependencies(  # noqa: PLR0913 - a run in pieces: tasks know nothing of runs
+    store: TaskStore,
+    registry: str,
+    name: str,
+    run_id: str,
+    base_images: Iterable[BaseImage],
+    *,
+    published: Iterable[str] = (),
 ) -> Task | None:
-    """Note what the images of a successful run stand on, unless a later run has done so already.
+    """Note what the images of a successful run stand on and where they are, unless a later run has done so already.
 
     Answers the changed task; None when nothing changed or the task is gone. Calling again is fine.
     """
-    images = tuple(base_images)
+    images, repositories = tuple(base_images), tuple(dict.fromkeys(published))[:_MOST_PUBLISHED]
 
     def record(known: Content | None) -> Content | None:
         if known is None or known.task.base_images_run >= run_id:
             return None
-        noted = {"base_images": images, "base_images_run": run_id}
+        noted = {"base_images": images, "base_images_run": run_id, "published": repositories}
         return Content(known.task.model_copy(update=noted), known.full)
 
     return store.change(registry, name, record)

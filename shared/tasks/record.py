@@ -25,6 +25,8 @@ class Task(BaseModel):
     """What the images of the last successful run stand on."""
     base_images_run: str = ""
     """The id of that run; empty before the first one."""
+    published: tuple[str, ...] = ()
+    """Repositories of its own registry that the run pushed to."""
 
     @property
     def key(self) -> str:

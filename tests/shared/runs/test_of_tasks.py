@@ -1,5 +1,6 @@
 """Runs of tasks, task runs and agent pools on real storage."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,11 @@ from shared.arm.names import RegistryId, parse_registry_id
 from shared.arm.requests import Overrides
 from shared.arm.wire import ImageDescriptor, ImageUpdateCause, SourceTriggerCause, TimerCause
 from shared.errors import Conflict, InvalidRequest, NotFound
-from shared.grant import Grant, Image, ImageDependency, Outcome
+from shared.grant import Grant, Image, ImageDependency, LayerCache, LoginRequest, Outcome
 from shared.runs.agent_pools import PoolKeeper
 from shared.runs.cancel import cancel
 from shared.runs.causes import Cause, CauseKind
-from shared.runs.claim import report
+from shared.runs.claim import login, report
 from shared.runs.dispatch import dispatch
 from shared.runs.finish import close
 from shared.runs.model import Run, Status
@@ -327,3 +328,19 @@ def test_a_pool_that_cannot_be_is_refused(hands: "Hands", name: str, body: objec
     with pytest.raises(InvalidRequest) as refusal:
         pools(hands).put(name, body)
     assert refusal.value.target == target
+
+
+def test_a_strangers_task_reads_the_layers_of_what_the_task_published_when_it_was_trusted(hands: "Hands") -> None:
+    settings = hands.shop.settings.model_copy(update={"cache_repository": "caches/{repository}"})
+    apart = replace(hands, shop=replace(hands.shop, settings=settings))
+    put(apart, "mytask", ENCODED)
+    asked = LoginRequest(pull=("team/boat", "caches/team/boat", "caches/other"), push=("caches/team/boat",))
+    strange = apart.claim(run(apart, "mytask", "k1", is_untrusted=True))
+    assert login(apart.shop, apart.bearer(strange), asked).token is None
+    own, other = apart.registry.login_server, "docker.io"
+    images = (Image(registry=own, repository="team/boat", tag="1"), Image(registry=other, repository="other", tag="1"))
+    trusted = apart.claim(run(apart, "mytask", "k2"))
+    report(apart.shop, apart.bearer(trusted), apart.report(trusted, images=images))
+    again = apart.claim(run(apart, "mytask", "k3", is_untrusted=True))
+    assert again.cache == LayerCache(repository="caches/{repository}", is_writable=False)
+    assert login(apart.shop, apart.bearer(again), asked).token == "caches/team/boat|"
