@@ -1,7 +1,9 @@
 """Steps of a confined builder in real containers, under Docker's default capabilities and filter."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,11 +17,12 @@ from devstack.builder_image import layers
 from devstack.seeds import oci_layout
 from devstack.seeds.oci_layout import ImageConfig
 from devstack.setup import mirror
+from shared.container_groups.service import ContainerGroups, GroupState
 from shared.container_groups.spec import GroupRequest, group_spec
 from shared.grant import StepContainer
 from shared.settings import BuilderKind, Settings
 from tests.devstack.container_groups.conftest import CACHE
-from tests.devstack.container_groups.running import CHECKOUT, RESOURCE_GROUP, Service, until
+from tests.devstack.container_groups.running import CHECKOUT, RESOURCE_GROUP, AnyToken, Service, until
 
 pytestmark = pytest.mark.slow
 
@@ -191,6 +194,38 @@ def test_a_step_whose_image_cannot_be_had_fails_the_group(service: Service) -> N
     body["properties"]["containers"][1]["properties"]["image"] = "nowhere"
     with pytest.raises(Exception, match="InaccessibleImage"):
         put(service.client, "missing", body)
+
+
+def test_a_group_whose_builder_is_killed_counts_as_ended_and_leaves_nothing(service: Service) -> None:
+    body = spec("killed")
+    body["properties"]["containers"][0]["properties"]["command"] = ["/kaniko/bin/busybox", "sleep", "1000"]
+    put(service.client, "killed", body)
+
+    def running() -> bool | None:
+        views = [each.instance_view for each in service.get("killed").containers]
+        return all(view.current_state.state == "Running" for view in views) or None
+
+    until(running)
+    (folder,) = (service.state / "groups").glob("killed-*")
+    os.kill(int((folder / "init.pid").read_text()), signal.SIGKILL)
+    until(lambda: service.container("killed").current_state.state == "Terminated" or None)
+
+    assert service.state_of("killed") == "Running", "its steps wait on"
+    values: dict[str, Any] = {"builder_resource_group": f"/subscriptions/s/resourceGroups/{RESOURCE_GROUP}"}
+    groups = ContainerGroups(Settings.model_construct(**values), AnyToken())
+    groups.__dict__["_client"] = service.client
+    assert groups.state("killed") is GroupState.ENDED
+    assert groups.loss("killed") is None, "a regular one: nobody took it away"
+    groups.delete("killed")
+    until(lambda: not list(service.state.glob("runc/killed-*")) or None)
+    assert not [path for path in Path("/proc").glob("[0-9]*/cgroup") if folder.name in _read(path)]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def test_an_init_container_that_fails_ends_the_group(service: Service) -> None:
