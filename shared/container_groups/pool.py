@@ -278,9 +278,9 @@ class GroupPool:
             return evicted("")
         return told
 
-    def leave_alone(self, region: str, pause: timedelta, reason: str) -> None:
-        """Ask for no group in a region for a while."""
-        self._groups.leave_alone(region, pause, reason)
+    def leave_alone(self, loss: Loss, pause: timedelta) -> None:
+        """Ask for no group where one was lost, for a while."""
+        self._groups.leave_alone(loss.region, pause, loss.reason, is_spot=loss.is_spot)
 
     def look(self, registry: str) -> None:
         """Note that the app is there to hear machines; called by whoever looks after them, a few times a minute."""
@@ -390,7 +390,7 @@ class GroupPool:
         token = self._tokens.sign(TokenUse.GROUP, bearer, created, _TOKEN_LIFE)
         first, *others = wanted.regions
         try:
-            self._groups.start(
+            taken = self._groups.start(
                 GroupRequest(
                     name=name,
                     location=first,
@@ -405,6 +405,8 @@ class GroupPool:
         except (Conflict, Throttled):
             self._forget(registry.name.lower(), name)
             raise
+        if taken.is_spot != wanted.is_spot and (group := self.find(registry.name.lower(), name)):
+            self._change(group, {"spot": taken.is_spot})
 
 
 def _is_machine(registry: str, name: str) -> bool:

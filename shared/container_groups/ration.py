@@ -4,7 +4,7 @@ A subscription may create 100 groups in five minutes and 300 in an hour; who ask
 creations are counted, in one row that all instances of the app share, and none is asked for in vain. What Azure
 refuses for now begins a **rest**: until it is over nobody asks again, in one region or everywhere.
 
-Partition `.creations` of the `groups` table: `made`, and `rest-` + region.
+Partition `.creations` of the `groups` table: `made`, and `rest-` + region, with `+spot` for its Spot groups alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ _PARTITION: Final = ".creations"
 _MADE: Final = "made"
 _REST: Final = "rest-"
 _EVERYWHERE: Final = "*"
+_SPOT: Final = "+spot"
 _HOUR: Final = 3600
 _LONGEST_REST: Final = timedelta(hours=1)
 _CHANGE_ATTEMPTS = 20
@@ -77,7 +78,8 @@ class Rest:
 class RationedGroups:
     """Other container groups, none of which is asked for beyond the ration or during a rest. Thread-safe.
 
-    `start` tries the regions of a request in their order, and raises Throttled when none of them has room.
+    `start` tries the regions of a request in their order, for a Spot group then again for a regular one, and raises
+    Throttled when none of them has room.
     """
 
     def __init__(self, groups: Groups, table: Table, ration: Ration, clock: Clock) -> None:
@@ -99,25 +101,26 @@ class RationedGroups:
             return rests[_EVERYWHERE]
         return _joined([rests[region] for region in regions]) if all(region in rests for region in regions) else None
 
-    def start(self, request: GroupRequest) -> None:
-        """Ask for a group. Raises as `Groups.start` does."""
+    def start(self, request: GroupRequest) -> GroupRequest:
+        """Ask for a group, and answer what was taken of the request. Raises as `Groups.start` does."""
         resting, refused = self._rests(), list[Rest]()
         if _EVERYWHERE in resting:
             raise resting[_EVERYWHERE].refusal(self._clock())
-        for region in (request.location, *request.others):
-            if region in resting:
-                refused.append(resting[region])
+        for asked in _choices(request):
+            place = _place(asked.location, is_spot=asked.is_spot)
+            if place in resting:
+                refused.append(resting[place])
                 continue
             with self._one_at_a_time:
                 self._spend()
             try:
-                self._create(replace(request, location=region, others=()))
+                self._create(asked)
             except Throttled as error:
-                refused.append(self._begin_rest(region if error.code == NO_ROOM else _EVERYWHERE, error))
+                refused.append(self._begin_rest(place if error.code == NO_ROOM else _EVERYWHERE, error))
                 if error.code != NO_ROOM:
                     break
             else:
-                return
+                return asked
         raise _joined(refused).refusal(self._clock())
 
     def _create(self, request: GroupRequest) -> None:
@@ -139,9 +142,9 @@ class RationedGroups:
         """Ask why a group fell."""
         return self._groups.loss(name)
 
-    def leave_alone(self, region: str, pause: timedelta, reason: str) -> None:
-        """Ask for no group in a region for a while: it let one fall that it had accepted."""
-        self._begin_rest(region, Throttled(reason, retry_after=round(pause.total_seconds())))
+    def leave_alone(self, region: str, pause: timedelta, reason: str, *, is_spot: bool = False) -> None:
+        """Ask for no group in a region for a while, or for no Spot group: it let one fall that it had accepted."""
+        self._begin_rest(_place(region, is_spot=is_spot), Throttled(reason, retry_after=round(pause.total_seconds())))
 
     def delete(self, name: str) -> None:
         """Ask for a group's removal."""
@@ -188,6 +191,19 @@ class RationedGroups:
                 continue
             return
         raise Unavailable("Too many container groups are being created at this moment.")
+
+
+def _choices(request: GroupRequest) -> list[GroupRequest]:
+    """Answer what a request may come to, the best first."""
+    regions = (request.location, *request.others)
+    priorities = (True, False) if request.is_spot else (False,)
+    return [
+        replace(request, location=region, others=(), is_spot=is_spot) for is_spot in priorities for region in regions
+    ]
+
+
+def _place(region: str, *, is_spot: bool) -> str:
+    return f"{region}{_SPOT}" if is_spot else region
 
 
 def _moments(row: Row | None) -> list[float]:

@@ -47,7 +47,7 @@ def wait_again(shop: Workshop, run: Run, active: Active, loss: Loss) -> None:
         return
     _LOG.warning("run %s: its container group %s fell: %s", run.id, run.group, loss.reason)
     if rest := pause(queued.setbacks):
-        shop.pool.leave_alone(loss.region, rest, loss.reason)
+        shop.pool.leave_alone(loss, rest)
     shop.pool.release_after(run.registry, run.group or "", run.id)
     if is_hopeless(queued.setbacks):
         error = f"no builder could be started: {loss.reason}"

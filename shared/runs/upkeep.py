@@ -5,6 +5,7 @@ import logging
 from datetime import datetime, timedelta
 
 from shared.container_groups.agent_pools import AgentPool
+from shared.container_groups.loss import LossKind
 from shared.container_groups.pool import WARM_LIFE, Group, SeatsTaken, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
@@ -143,7 +144,21 @@ def _is_stale(shop: Workshop, group: Group) -> bool:
         return is_gone
     if is_gone:
         _LOG.warning("the warm container group %s ended before its builder asked for work", group.name)
+        if _is_let_down(shop, group):
+            return True
     return age > (_BROKEN_WARM_REST if is_gone else _WARM_START)
+
+
+def _is_let_down(shop: Workshop, group: Group) -> bool:
+    """Whether Azure let a warm group fall; then its region is left alone, and another one may be asked at once."""
+    try:
+        loss = shop.pool.loss(group.registry, group.name)
+        if loss is None or loss.kind is LossKind.EVICTED:
+            return False
+        shop.pool.leave_alone(loss, _BROKEN_WARM_REST)
+    except SlipwayError:
+        return False
+    return True
 
 
 def _run_is_over(shop: Workshop, group: Group) -> bool:

@@ -34,7 +34,7 @@ class Azure:
 
     def start(self, request: GroupRequest) -> None:
         self.asked += 1
-        if fault := self.faults.get(request.location):
+        if fault := self.faults.get(f"{request.location}+spot" if request.is_spot else request.location):
             raise fault
         self.started.append((request.name, request.location))
 
@@ -196,6 +196,20 @@ def test_a_full_region_is_left_for_the_next_one_and_asked_again_later() -> None:
     yard.later(61)
     yard.start("here", "there")
     assert yard.azure.started[-1][1] == "here"
+
+
+def test_where_no_region_has_a_spot_group_a_regular_one_is_taken() -> None:
+    yard = Yard(Ration(100, 300))
+    yard.azure.faults = {"here+spot": FULL, "there+spot": FULL}
+    request = GroupRequest("g", "here", "token", ("there",), is_spot=True)
+    taken = yard.instance.start(request)
+    assert (taken.location, taken.is_spot, yard.azure.asked) == ("here", False, 3)
+    assert yard.instance.start(request).is_spot is False
+    assert yard.azure.asked == 4, "Spot groups rest"
+    assert yard.instance.rest(["here", "there"]) is None
+    yard.azure.faults.clear()
+    yard.later(61)
+    assert yard.instance.start(request).is_spot is True
 
 
 def test_when_all_regions_are_full_all_reasons_are_told() -> None:

@@ -17,6 +17,7 @@ from shared.runs.dispatch import dispatch
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.setbacks import KEPT, Setback
+from shared.runs.upkeep import keep_warm
 from shared.settings import BuilderKind
 from shared.triggers.explain import explain_run
 from shared.triggers.scheduler import open_scheduler
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from tests.shared.runs.conftest import Hands
 
 pytestmark = pytest.mark.slow
-FULL = Loss(LossKind.NO_ROOM, "local", "Azure had no room for its container group in local (InsufficientCapacity).")
+REASON = "Azure had no room for its container group in local (InsufficientCapacity)."
+FULL = Loss(LossKind.NO_ROOM, "local", REASON, is_spot=True)
+FULL_REGULAR = Loss(LossKind.NO_ROOM, "local", REASON)
 NO_IMAGE = Loss(LossKind.IMAGE, "local", "Azure could not pull the image b:1 in local.", image="b:1")
 TASK = {
     "type": "EncodedTaskRunRequest",
@@ -65,14 +68,14 @@ def test_want_of_room_is_no_attempt_and_the_next_region_is_asked(spot: "Hands") 
 def test_where_no_region_has_room_the_run_waits_with_its_place_and_the_reason(hands: "Hands") -> None:
     first = hands.submit("k1")
     for _ in range(2):
-        assert fall(hands, first, FULL).status is Status.QUEUED
+        assert fall(hands, first, FULL_REGULAR).status is Status.QUEUED
         asked = len(hands.groups.started)
         reconcile(hands.shop, hands.partition)
         assert len(hands.groups.started) == asked, "the region is left alone"
         facts = explain_run(hands.shop, open_scheduler(hands.shop), hands.get(first))
         assert facts.queue is not None
-        assert (facts.queue.position, facts.queue.waits_for) == (1, FULL.reason)
-        assert [one.reason for one in facts.setbacks][-1] == FULL.reason
+        assert (facts.queue.position, facts.queue.waits_for) == (1, FULL_REGULAR.reason)
+        assert [one.reason for one in facts.setbacks][-1] == FULL_REGULAR.reason
         hands.later(minutes=16)
         reconcile(hands.shop, hands.partition)
         assert hands.get(first).status is Status.STARTED
@@ -163,7 +166,7 @@ def test_a_task_with_steps_is_executed_again_only_by_setting(spot: "Hands", *, i
 def test_a_regular_group_that_is_lost_ends_its_run_as_before(hands: "Hands") -> None:
     run = hands.submit("k1")
     hands.claim(run)
-    assert fall(hands, run, FULL).status is Status.ERROR
+    assert fall(hands, run, FULL_REGULAR).status is Status.ERROR
     assert "the builder was lost before it could report" in hands.log(run)
 
 
@@ -183,6 +186,18 @@ def test_a_spot_group_that_starts_again_by_itself_executes_a_build_once_more(spo
     with pytest.raises(Gone):
         spot.claim(run)
     assert (spot.get(run).status, spot.log(run).count("Run ID:")) == (Status.ERROR, 1)
+
+
+def test_a_warm_group_that_falls_is_replaced_at_once_in_another_region(spot: "Hands") -> None:
+    registry = spot.registry.model_copy(update={"warm_builders": 1})
+    keep_warm(spot.shop, registry)
+    (first,) = spot.groups.started
+    spot.groups.running[first] = GroupState.ENDED
+    spot.groups.losses[first] = FULL
+    spot.later(seconds=15)
+    keep_warm(spot.shop, registry)
+    assert [(asked.location, asked.is_spot) for asked in spot.groups.requests] == [("local", True), ("other", True)]
+    assert first not in spot.groups.running
 
 
 @pytest.mark.parametrize(
