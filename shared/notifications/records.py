@@ -4,11 +4,11 @@ Partition = registry. Beside a delivery that is not settled there is a row `o`, 
 settles it: so what is still to be told is found without reading what has been.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import batched, islice
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,8 +16,6 @@ from shared.errors import Conflict, NotFound, PreconditionFailed
 from shared.runs.ids import newest_first
 from shared.settings import Notice
 from shared.storage import Delete, Insert, Replace, Row, Table
-
-_TRANSACTION = 100
 
 
 class Fate(StrEnum):
@@ -113,13 +111,8 @@ class DeliveryStore:
 
     def purge(self, registry: str, before: datetime) -> None:
         """Delete what was settled before a moment."""
-        old = (row.key for row in self._table.query(registry, "d", "e") if _is_over(_delivery(row), before))
-        for some in batched(old, _TRANSACTION, strict=False):
-            self._remove(registry, some)
-
-    def _remove(self, registry: str, keys: Iterable[str]) -> None:
-        for key in keys:
-            self._table.delete(registry, key)
+        rows = self._table.query(registry, "d", "e")
+        self._table.delete_all(registry, (row.key for row in rows if _is_over(_delivery(row), before)))
 
 
 def _is_over(delivery: Delivery, before: datetime) -> bool:

@@ -83,8 +83,8 @@ def open_collector(settings: Settings) -> Exporting:
     known: dict[str, Any] = {"headers": headers, "timeout": _SECONDS, "compression": Compression.Gzip}
     return Exporting(
         "the collector",
-        OTLPSpanExporter(f"{url}/v1/traces", session=_session(settings), **known),
-        OTLPMetricExporter(f"{url}/v1/metrics", session=_session(settings), **known),
+        OTLPSpanExporter(f"{url}/v1/traces", session=_straight(settings), **known),
+        OTLPMetricExporter(f"{url}/v1/metrics", session=_straight(settings), **known),
     )
 
 
@@ -203,6 +203,19 @@ class _Trusting(HTTPAdapter):
 
     def init_poolmanager(self, *values: Any, **more: Any) -> None:  # noqa: ANN401 - as its base takes them
         super().init_poolmanager(*values, ssl_context=self._context, **more)  # type: ignore[no-untyped-call]
+
+
+def _straight(settings: Settings) -> requests.Session:
+    """Answer a session for an exporter that follows no redirect and takes one for a success."""
+    session = _session(settings)
+    session.hooks["response"].append(_refuse_redirect)
+    return session
+
+
+def _refuse_redirect(answer: requests.Response, **_: object) -> None:
+    if answer.is_redirect:
+        answer.close()
+        raise requests.TooManyRedirects("The collector sends elsewhere.")
 
 
 def _session(settings: Settings) -> requests.Session:

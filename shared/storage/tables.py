@@ -1,9 +1,9 @@
 """Rows with ETags, and transactions within one partition."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import batched, islice
 from typing import Any
 
 from azure.core import MatchConditions
@@ -15,6 +15,7 @@ from shared.storage._faults import storage_faults
 Scalar = str | int | float | bool
 _FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Source: Azure's rules for keys of tables; halves of UTF-16 pairs cannot be sent at all."""
+_TRANSACTION = 100
 _UPDATE: dict[str, Any] = {"mode": UpdateMode.REPLACE, "match_condition": MatchConditions.IfNotModified}
 
 
@@ -93,6 +94,15 @@ class Table:
         """Remove a row; one that is gone already is fine."""
         with storage_faults(f"Row {key}"):
             self._client.delete_entity(_key(partition), _key(key))
+
+    def delete_all(self, partition: str, keys: Iterable[str]) -> None:
+        """Remove rows of one partition, a hundred at a time; those that are gone already are fine."""
+        for some in batched(keys, _TRANSACTION, strict=False):
+            try:
+                self.transaction([Delete(partition, key) for key in some])
+            except NotFound:
+                for key in some:
+                    self.delete(partition, key)
 
     def query(self, partition: str, first: str, end: str) -> Iterator[Row]:
         """Read the rows of a partition with `first <= key < end`, in key order, page by page."""

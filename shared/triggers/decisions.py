@@ -8,22 +8,21 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import batched, islice
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
 from shared.runs.causes import CauseKind
 from shared.runs.context import Workshop
-from shared.storage import Delete, Row, Table
+from shared.storage import Row, Table
 
 MAX_REASON = 2000
 _FIRST, _END = "d", "e"
 _HORIZON = 10**14
 """Milliseconds since 1970 that no decision reaches: keys count down from it."""
 _MILLISECOND = timedelta(milliseconds=1)
-_TRANSACTION = 100
 _READ = 1000
 
 
@@ -99,15 +98,7 @@ class DecisionStore:
         first = _number(before - _MILLISECOND)
         old = self._table.across(f"{registry}|", f"{registry}}}", first, _END)
         for partition, rows in _by_partition(old):
-            for some in batched(rows, _TRANSACTION, strict=False):
-                self._remove(partition, [row.key for row in some])
-
-    def _remove(self, partition: str, keys: list[str]) -> None:
-        try:
-            self._table.transaction([Delete(partition, key) for key in keys])
-        except NotFound:
-            for key in keys:
-                self._table.delete(partition, key)
+            self._table.delete_all(partition, [row.key for row in rows])
 
 
 def purge_decisions(shop: Workshop) -> None:

@@ -11,7 +11,7 @@ from itertools import batched, groupby
 from typing import Any
 
 from shared.errors import Conflict, NotFound, PreconditionFailed
-from shared.storage import Delete, Insert, Row, Table
+from shared.storage import Insert, Row, Table
 from shared.storage.tables import Scalar
 from shared.triggers.base_images.model import BaseTag, Pending, Stage, TaskKey
 
@@ -64,8 +64,7 @@ class PendingStore:
         rows = self._table.across(f"{registry}|", f"{registry}|~", "", "~")
         old = (one for one in map(_pending, rows) if one.stage is Stage.DONE and one.created < now - _REMEMBERED)
         for name, group in groupby(old, lambda one: partition(one.task)):
-            for some in batched(group, TRANSACTION, strict=False):
-                self._remove(name, [one.key for one in some])
+            self._table.delete_all(name, [one.key for one in group])
 
     def _add(self, name: str, pending: Sequence[Pending]) -> int:
         missing = list(pending)
@@ -91,13 +90,6 @@ class PendingStore:
     def _keys(self, name: str, pending: Sequence[Pending]) -> set[str]:
         keys = [one.key for one in pending]
         return {row.key for row in self._table.query(name, min(keys), f"{max(keys)}~")}
-
-    def _remove(self, name: str, keys: list[str]) -> None:
-        try:
-            self._table.transaction([Delete(name, key) for key in keys])
-        except NotFound:
-            for key in keys:
-                self._table.delete(name, key)
 
 
 def partition(task: TaskKey) -> str:

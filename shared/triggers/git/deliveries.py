@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from uuid import uuid4
 
 from pydantic import TypeAdapter
@@ -105,8 +104,7 @@ class DeliveryStore:
         oldest = (now - REMEMBERED).timestamp()
         rows = self._table.query(registry, _ACCEPTED, _ACCEPTED_END)
         old = (row.key for row in rows if float(row.values["at"]) < oldest)
-        for some in batched(old, _PER_TRANSACTION, strict=False):
-            self._remove(registry, some)
+        self._table.delete_all(registry, old)
 
     def _insert_new(self, deliveries: Sequence[Accepted]) -> list[bool]:
         """Insert those that are new, of equal ones the first."""
@@ -141,13 +139,6 @@ class DeliveryStore:
             self._known[f"{accepted.registry}|{accepted.row_key}"] = None
             while len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
-
-    def _remove(self, registry: str, keys: Sequence[str]) -> None:
-        try:
-            self._table.transaction([Delete(registry, key) for key in keys])
-        except NotFound:
-            for key in keys:
-                self._table.delete(registry, key)
 
 
 def _inserts(deliveries: Sequence[Accepted], cells: Mapping[str, str]) -> list[Change]:

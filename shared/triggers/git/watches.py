@@ -13,7 +13,6 @@ A repository is known by `addresses.repository_key`. Every change is by insert-i
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import batched
 
 from shared.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from shared.storage import Delete, Insert, Row, Table
@@ -21,7 +20,6 @@ from shared.triggers.git.events import HostKind
 from shared.triggers.git.lines import Line
 
 _ATTEMPTS = 20
-_PER_TRANSACTION = 100
 
 
 @dataclass(frozen=True)
@@ -157,9 +155,7 @@ class WatchStore:
     def forget_lines(self, registry: str, task: str) -> None:
         """Delete all lines of a task."""
         rows = self._table.query(registry, f"c{task.lower()}|", f"c{task.lower()}}}")
-        for some in batched(rows, _PER_TRANSACTION, strict=False):
-            for row in some:
-                self._table.delete(registry, row.key)
+        self._table.delete_all(registry, (row.key for row in rows))
 
 
 def _hook_values(hook: str, turn: int) -> dict[str, str | int]:

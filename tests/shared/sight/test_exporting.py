@@ -146,6 +146,13 @@ def test_application_insights_does_not_follow_to_another_host(receiver: Receiver
     assert len(receiver.asked) == 1
 
 
+def test_a_collector_that_sends_elsewhere_has_taken_nothing(receiver: Receiver, run: Run) -> None:
+    receiver.statuses = [302]
+    with pytest.raises(Unavailable):
+        open_collector(receiver.settings).send_trace(trace(run, (), T0))
+    assert len(receiver.asked) == 1
+
+
 def test_settings_without_telemetry_open_nothing(receiver: Receiver) -> None:
     assert open_sinks(receiver.settings.model_copy(update={"telemetry_endpoint": "", "insights": ""})) == ()
 
