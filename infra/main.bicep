@@ -82,7 +82,7 @@ param builderSubnetId string = ''
 @description('Whether the app is given Network Contributor on that subnet. Say false where whoever owns the network gives it.')
 param grantBuilderSubnet bool = true
 
-@description('Resource ids of further identities of the app, which tasks name to read secrets of their key vaults.')
+@description('Resource ids of further identities of the app, which tasks name to read secrets of their key vaults and to log in to registries.')
 param taskIdentityIds string[] = []
 
 @description('Instances of the app that are kept ready for requests at all times. 0 is cheapest, and the first request waits.')

@@ -17,7 +17,7 @@ param identityId string
 @description('Client id of the app\'s own identity.')
 param identityClientId string
 
-@description('Resource ids of further identities, which tasks name to read secrets of their key vaults.')
+@description('Resource ids of further identities, which tasks name to read secrets of their key vaults and to log in to registries.')
 param taskIdentityIds string[]
 
 @description('Endpoint of the blob service, with a slash at its end.')
