@@ -23,7 +23,7 @@ from builder.engine.beside import BesideContainers
 from builder.engine.command import mounted
 from builder.engine.executor import Executor, ask
 from builder.engine.kaniko_layers import SWITCHES, Kept, may_keep
-from builder.engine.limits import refusal, runs_here
+from builder.engine.limits import Place, refusal, runs_here
 from builder.engine.logins import write_config
 from builder.engine.own_images import served
 from builder.engine.protocol import ImageBuild, Kind, Write
@@ -106,7 +106,7 @@ class KanikoEngine:
     async def refusal(self, build: ImageBuild) -> str | None:
         """Return what of a build kaniko would leave out or cannot do, and who can; None when it can."""
         found = await self._ready()
-        return refusal(build, self._machine, found.executor)
+        return refusal(build, Place(self._machine, found.executor, found.mounts))
 
     async def push(self, image: Reference, login: RegistryLogin, write: Write) -> str:
         """Put the image's layers into the registry, then its manifest under the tag."""
@@ -204,7 +204,7 @@ class KanikoEngine:
                 if self._private.is_relative_to(self._executor.parent):
                     own.add(self._private.relative_to(self._executor.parent).parts[0])
                 executor = await ask(self._executor, self._own_environment())
-                self._found = _Found(executor, frozenset(own), has_mounts(_MOUNTS, "/var/run"))
+                self._found = _Found(executor, frozenset(own), mounts(_MOUNTS))
         return self._found
 
     async def _make_clean(self) -> None:
@@ -258,11 +258,16 @@ class KanikoEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An executor, what lay beside it before its first build, and whether something is mounted in /var/run."""
+    """An executor, what lay beside it before its first build, and where something is mounted."""
 
     executor: Executor
     own: frozenset[str]
-    has_var_run: bool
+    mounts: tuple[str, ...]
+
+    @property
+    def has_var_run(self) -> bool:
+        """Whether a part of /var/run is mounted."""
+        return any(f"{point}/".startswith("/var/run/") for point in self.mounts)
 
 
 def arguments(
@@ -290,13 +295,10 @@ def arguments(
     return [*argv, f"--target={build.target}"] if build.target else argv
 
 
-def has_mounts(table: Path, place: str) -> bool:
-    """Whether something is mounted at a place or below it, by a table as proc(5) describes `mountinfo`."""
-    try:
-        points = [line.split()[4] for line in table.read_text().splitlines()]
-    except OSError:
-        return True
-    return any(point == place or point.startswith(f"{place}/") for point in points)
+def mounts(table: Path) -> tuple[str, ...]:
+    """Return where something is mounted but at the root, by a table as proc(5) describes `mountinfo`."""
+    points = (line.split()[4] for line in table.read_text().splitlines())
+    return tuple(point for point in points if point != "/")
 
 
 def _fill(place: Path, build: ImageBuild) -> None:

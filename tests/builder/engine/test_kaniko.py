@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from builder.engine import kaniko
 from builder.engine.executor import NEEDED, Executor
-from builder.engine.kaniko import arguments, has_mounts
+from builder.engine.kaniko import arguments, mounts
 from builder.engine.protocol import Annotations, ImageBuild
 from builder.faults import EngineUnavailable, NeedsFull, StepFailed
 from shared.grant import NamedValue, Platform, RegistryLogin
@@ -96,12 +97,25 @@ def test_a_program_that_is_not_kaniko_starts_no_build(bench: Bench) -> None:
         bench.build()
 
 
-def test_what_is_mounted_in_var_run_keeps_kaniko_out_of_it(tmp_path: Path) -> None:
+def test_what_is_mounted_is_read_of_the_kernel_s_table(tmp_path: Path) -> None:
     table = tmp_path / "mountinfo"
-    table.write_text("1 2 0:3 / /var/running rw - proc proc rw\n4 2 0:5 / /var/run/secrets rw - tmpfs tmpfs rw\n")
-    assert has_mounts(table, "/var/run")
-    assert not has_mounts(table, "/var/ru")
-    assert has_mounts(tmp_path / "none", "/var/run"), "what cannot be seen may be there"
+    table.write_text("1 2 0:3 / / rw - ext4 none rw\n4 2 0:5 / /var/run/secrets rw - tmpfs tmpfs rw\n")
+    assert mounts(table) == ("/var/run/secrets",)
+
+
+@pytest.mark.parametrize(
+    ("point", "ignored"), [("/var/run", "true"), ("/var/run/a", "true"), ("/var/running", "false")]
+)
+def test_what_is_mounted_in_var_run_keeps_kaniko_out_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, point: str, ignored: str
+) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(f"4 2 0:5 / {point} rw - tmpfs tmpfs rw\n")
+    monkeypatch.setattr(kaniko, "_MOUNTS", table)
+    bench.build()
+    assert f"--ignore-var-run={ignored}" in bench.record["argv"]
+    with pytest.raises(NeedsFull, match=f"line 2: COPY writes to {point}/x, of which"):
+        bench.build(f"FROM scratch\nCOPY hello {point}/x\n")
 
 
 def test_secret_arguments_are_handed_over_in_the_environment(bench: Bench) -> None:

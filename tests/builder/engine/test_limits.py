@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from builder.engine.executor import NEEDED, Executor
-from builder.engine.limits import refusal
+from builder.engine.limits import Place, refusal
 from builder.engine.protocol import ImageBuild
 from shared.grant import NamedValue, Platform
 
 NEWEST = Executor("v1.28.4", NEEDED | {"secret", "image-format"})
 OLDER = Executor("v1.27.2", NEEDED | {"secret"})
 GOOGLE = Executor("v1.24.0", NEEDED)
+
+MOUNTS = ("/proc", "/etc/hosts")
 
 REFUSED = {
     "RUN --mount=type=bind,from=busybox,target=/b true": "RUN mounts from busybox",
@@ -23,9 +25,11 @@ REFUSED = {
     "RUN --security=insecure true": "RUN asks for --security=insecure",
     "ADD --checksum=sha256:aa https://h.example/x /x": "ADD asks for --checksum",
     "ADD --exclude=*.md x /x": "ADD asks for --exclude",
-    "COPY x /kaniko/x": "COPY writes below /kaniko",
-    "ADD x /kaniko": "ADD writes below /kaniko",
-    "WORKDIR /kaniko/a/../b": "WORKDIR writes below /kaniko",
+    "COPY x /kaniko/x": "COPY writes to /kaniko/x, of which kaniko puts nothing into an image",
+    "ADD x /kaniko": "ADD writes to /kaniko, of which",
+    "WORKDIR /kaniko/a/../b": "WORKDIR writes to /kaniko/b, of which",
+    "COPY hosts /etc/hosts": "COPY writes to /etc/hosts, of which",
+    'COPY ["conf/hosts", "/etc/"]': "COPY writes to /etc/hosts, of which",
     "ADD https://git.example/a.git#v1 /x": "ADD takes the git repository https://git.example/a.git",
     "ADD git@git.example:a/b /x": "ADD takes the git repository git@git.example:a/b",
     "ONBUILD RUN --network=none true": "RUN asks for --network=none",
@@ -41,6 +45,8 @@ FINE = [
     "COPY --exclude=*.md --parents x /x",
     "COPY <<EOF /x\n$A\nEOF",
     "COPY x /kaniko.md",
+    "COPY hosts /etc/hosts.d/",
+    "USER a:b\nRUN true\nCOPY x /x",
     "COPY --from=a /x /x",
     "ADD https://h.example/x.tar /x",
     "ADD x.git /x",
@@ -54,25 +60,31 @@ UNKNOWN_TO = {
     "RUN <<EOF\ntrue\nEOF": (GOOGLE, "RUN has a heredoc, and kaniko v1.24.0 knows none"),
     "COPY <<EOF /x\n$A\nEOF": (OLDER, "COPY has a heredoc with variables, and kaniko v1.27.2 leaves them"),
     "COPY --exclude=*.md x /x": (OLDER, "COPY asks for --exclude"),
+    "USER a\nCOPY x /x": (GOOGLE, "COPY gives files to root, and kaniko v1.24.0 gives them to a"),
+    "USER a:b\nRUN true": (OLDER, "RUN has the group b, and kaniko v1.27.2 takes the user's own"),
 }
 KNOWN_TO = {
     "RUN --mount=type=cache,target=/c true": OLDER,
     "RUN <<EOF\n$A\nEOF": OLDER,
     "COPY <<'EOF' /x\n$A\nEOF": OLDER,
     "COPY --from=a --chown=1:1 /x /x": GOOGLE,
+    "USER root\nCOPY x /x": GOOGLE,
+    "USER a\nCOPY --chown=a x /x": GOOGLE,
+    "USER a\nCOPY x /x": OLDER,
 }
 
 
 def why(text: str, *platforms: Platform, kaniko: Executor = NEWEST, **fields: object) -> str:
     wanted = platforms or (Platform(),)
     build = ImageBuild(context=Path("/w"), dockerfile=text, platforms=wanted, **fields)  # type: ignore[arg-type] # of the test
-    return refusal(build, "amd64", kaniko) or ""
+    return refusal(build, Place("amd64", kaniko, MOUNTS)) or ""
 
 
 @pytest.mark.parametrize("line", REFUSED)
 def test_what_would_be_left_out_silently_is_refused_with_its_line_and_a_way_out(line: str) -> None:
     said = why(f"FROM scratch AS a\nFROM busybox\n{line}\n")
-    assert said.startswith(f"line 3: {REFUSED[line]}, which a confined builder cannot do")
+    assert said.startswith(f"line 3: {REFUSED[line]}")
+    assert ", which a confined builder cannot do: " in said
     assert "an agent pool" in said
 
 
@@ -84,7 +96,7 @@ def test_what_kaniko_does_is_built(line: str) -> None:
 @pytest.mark.parametrize("line", UNKNOWN_TO)
 def test_what_a_release_leaves_out_is_refused_with_it(line: str) -> None:
     kaniko, said = UNKNOWN_TO[line]
-    assert why(f"FROM scratch AS a\n{line}\n", kaniko=kaniko).startswith(f"line 2: {said}")
+    assert why(f"FROM scratch AS a\n{line}\n", kaniko=kaniko).startswith(f"line {line.count('USER') + 2}: {said}")
     assert why(f"FROM scratch AS a\n{line}\n") == ""
 
 

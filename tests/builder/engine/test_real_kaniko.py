@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from builder.engine import kaniko
 from builder.engine.executor import Executor
 from builder.engine.kaniko import EXECUTOR_SETTING
 from builder.engine.protocol import Annotations
@@ -106,7 +107,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def real(tmp_path: Path, registry: Registry) -> Iterator[Real]:
+def real(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
+    table = tmp_path / "mountinfo"
+    table.write_text("".join(f"4 2 0:5 / {place} rw - tmpfs tmpfs rw\n" for place in ("/proc", "/dev")))
+    monkeypatch.setattr(kaniko, "_MOUNTS", table)
     yield Real(tmp_path / "root", registry)
     shutil.rmtree(tmp_path / "root")
 
