@@ -22,10 +22,10 @@ from shared.provenance.envelope import ENVELOPE_TYPE, STATEMENT_TYPE, Statement,
 from shared.provenance.slsa import PREDICATE_TYPE
 from shared.provenance.verifying import verified
 from shared.runs.claim import report
-from shared.runs.model import Run
 from tests.shared.images.local_registry import LocalRegistry, running_registry
 
 if TYPE_CHECKING:
+    from shared.runs.model import Run
     from tests.shared.runs.conftest import Hands
 
 pytestmark = pytest.mark.slow
