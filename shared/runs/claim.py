@@ -17,8 +17,8 @@ from shared.arm.requests import (
     FileTaskRunRequest,
     QuickRunRequest,
 )
+from shared.container_groups.group import Group
 from shared.container_groups.loss import evicted
-from shared.container_groups.pool import Group
 from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, SlipwayError
 from shared.grant import (
     DockerBuild,

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from shared.container_groups.agent_pools import AgentPool
-from shared.container_groups.pool import Group, Wanted
+from shared.container_groups.group import Group
+from shared.container_groups.pool import Wanted
 from shared.errors import Conflict, NotFound, SlipwayError, Throttled
 from shared.log_context import about
 from shared.runs.context import Workshop

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.access.builder_tokens import Bearer
 from shared.arm.names import parse_pool_name
 from shared.container_groups.agent_pools import AgentPool
-from shared.container_groups.pool import Group
+from shared.container_groups.group import Group
 from shared.container_groups.pool_tokens import MOST, PoolToken, matching
 from shared.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from shared.grant import Registered, Registration

@@ -8,7 +8,7 @@ builder that has executed nothing yet; where all that wait have, one of them is 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shared.container_groups.pool import Group
+from shared.container_groups.group import Group
 from shared.grant import Platform
 from shared.runs.store import Active
 

@@ -6,7 +6,7 @@ the answer.
 
 from datetime import datetime, timedelta
 
-from shared.container_groups.pool import Group
+from shared.container_groups.group import Group
 from shared.grant import Reuse
 from shared.runs.model import Run
 from shared.settings import BuilderKind, Settings

@@ -5,8 +5,9 @@ import logging
 from datetime import datetime, timedelta
 
 from shared.container_groups.agent_pools import AgentPool
+from shared.container_groups.group import Group
 from shared.container_groups.loss import LossKind
-from shared.container_groups.pool import WARM_LIFE, Group, SeatsTaken, Wanted
+from shared.container_groups.pool import WARM_LIFE, SeatsTaken, Wanted
 from shared.container_groups.service import GroupState
 from shared.errors import NotFound, SlipwayError
 from shared.runs.context import Workshop

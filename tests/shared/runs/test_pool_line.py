@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.container_groups.pool import Group
+from shared.container_groups.group import Group
 from shared.grant import Platform
 from shared.runs.pool_line import platform_of, share
 from shared.runs.store import Active

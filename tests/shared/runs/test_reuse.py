@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.container_groups.pool import Group
+from shared.container_groups.group import Group
 from shared.grant import Reuse
 from shared.runs.model import Requester, Run
 from shared.runs.reuse import may_go_on
