@@ -296,6 +296,8 @@ module registryEvents 'modules/registry_events.bicep' = [
       storageId: storage.outputs.id
       identityId: identities.outputs.eventsId
     }
+    // Azure tries the queue when it makes the subscription, and roles that were just given take a while to hold.
+    dependsOn: [app]
   }
 ]
 
