@@ -125,36 +125,30 @@ class RunLink:
 
         Raises Forbidden when a repository is not the run's, Unavailable after the last attempt.
         """
-        back_off = BackOff()
-        for attempt in range(attempts):
-            try:
-                answer = await self._post("login", request)
-                return RegistryLogin.model_validate_json(answer.content)
-            except Unavailable:
-                if attempt + 1 == attempts:
-                    raise
-                await back_off.wait()
-            except ValidationError:
-                break
-        raise Unavailable("the app's answer to the login cannot be read")
+        return await self._asked("login", request, RegistryLogin, attempts=attempts)
 
     async def secrets(self, request: SecretsRequest, attempts: int = 3) -> SecretValues:
         """Ask for the values of secrets that lie in key vaults.
 
         Raises InvalidRequest with the app's sentence when one cannot be had, Unavailable after the last attempt.
         """
+        return await self._asked("secrets", request, SecretValues, attempts=attempts, limit=_SECRETS_TIMEOUT)
+
+    async def _asked[Answer: Message](
+        self, what: str, request: Message, kind: type[Answer], *, attempts: int, limit: httpx.Timeout = _TIMEOUT
+    ) -> Answer:
         back_off = BackOff()
-        for attempt in range(attempts):
+        for left in reversed(range(attempts)):
             try:
-                answer = await self._post("secrets", request, _SECRETS_TIMEOUT)
-                return SecretValues.model_validate_json(answer.content)
+                answer = await self._post(what, request, limit)
+                return kind.model_validate_json(answer.content)
             except Unavailable:
-                if attempt + 1 == attempts:
+                if not left:
                     raise
                 await back_off.wait()
             except ValidationError:
                 break
-        raise Unavailable("the app's answer to the secrets cannot be read")
+        raise Unavailable(f"the app's answer to the {what} cannot be read")
 
     async def report(self, report: Report) -> None:
         """Send the report once."""

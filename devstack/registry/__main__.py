@@ -9,8 +9,9 @@ from pathlib import Path
 import jwt
 
 from devstack import signing
+from devstack.entra.checking import token_check
 from devstack.registry.accounts import TokenServiceConfig
-from devstack.registry.service import TokenService, entra_check
+from devstack.registry.service import TokenService
 from devstack.registry.tokens import Mint, signing_certificate
 from devstack.web import Listener, serve
 
@@ -25,7 +26,7 @@ def main() -> None:
     trust = ssl.create_default_context(cafile=str(config.authorities))
     keys = jwt.PyJWKClient(config.entra_jwks_url, ssl_context=trust, timeout=5)
     mints = {name: Mint(config.issuer, name, key, certificate) for name in config.services}
-    service = TokenService(config, mints, entra_check(config, keys))
+    service = TokenService(config, mints, token_check(keys, config.entra_issuer, config.entra_audiences, ("tid",)))
     asyncio.run(serve([Listener(config.port, service, config.certificate, config.key)]))
 
 

@@ -10,12 +10,11 @@ Nobody is anonymous here: without a credential the answer is 401.
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import jwt
-
+from devstack.entra.checking import TokenCheck
 from devstack.registry import access
 from devstack.registry.accounts import TokenServiceConfig
 from devstack.registry.tokens import ACCESS_LIFE_SECONDS, Mint
@@ -24,29 +23,6 @@ from devstack.web import Request, Response, json_response
 REFRESH_USER = "00000000-0000-0000-0000-000000000000"
 """ACR's user name that says: the password is a refresh token."""
 
-type EntraCheck = Callable[[str], str | None]
-"""Gives the object id of a valid Entra token, None for any other."""
-
-
-def entra_check(config: TokenServiceConfig, keys: jwt.PyJWKClient) -> EntraCheck:
-    """Make the check of Entra tokens: signature, issuer, audience and times."""
-
-    def check(token: str) -> str | None:
-        try:
-            claims = jwt.decode(
-                token,
-                keys.get_signing_key_from_jwt(token).key,
-                algorithms=["RS256"],
-                audience=config.entra_audiences,
-                issuer=config.entra_issuer,
-                options={"require": ["exp", "iss", "aud", "oid", "tid"]},
-            )
-        except jwt.PyJWTError:
-            return None
-        return str(claims["oid"])
-
-    return check
-
 
 @dataclass(frozen=True)
 class TokenService:
@@ -54,7 +30,7 @@ class TokenService:
 
     config: TokenServiceConfig
     mints: Mapping[str, Mint]
-    check_entra: EntraCheck
+    check_entra: TokenCheck
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""

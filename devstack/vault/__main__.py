@@ -7,7 +7,8 @@ from pathlib import Path
 
 import jwt
 
-from devstack.vault.service import VaultConfig, VaultService, token_check
+from devstack.entra.checking import token_check
+from devstack.vault.service import VaultConfig, VaultService
 from devstack.web import Listener, serve
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     config.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     trust = ssl.create_default_context(cafile=str(config.authorities))
     keys = jwt.PyJWKClient(config.entra_jwks_url, ssl_context=trust, timeout=5)
-    service = VaultService(config, token_check(config, keys))
+    service = VaultService(config, token_check(keys, config.entra_issuer, config.audiences))
     asyncio.run(serve([Listener(config.port, service, config.certificate, config.key)]))
 
 

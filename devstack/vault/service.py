@@ -5,20 +5,16 @@ A secret is a file of the same name, its bytes the value. There is one version o
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-import jwt
 from pydantic import BaseModel, ConfigDict
 
+from devstack.entra.checking import TokenCheck
 from devstack.web import Request, Response, json_response
 
 _NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
-
-type TokenCheck = Callable[[str], str | None]
-"""Gives the object id of a valid Entra token, None for any other."""
 
 
 class VaultConfig(BaseModel):
@@ -35,26 +31,6 @@ class VaultConfig(BaseModel):
     port: int
     certificate: Path
     key: Path
-
-
-def token_check(config: VaultConfig, keys: jwt.PyJWKClient) -> TokenCheck:
-    """Make the check of tokens: signature, issuer, audience and times."""
-
-    def check(token: str) -> str | None:
-        try:
-            claims = jwt.decode(
-                token,
-                keys.get_signing_key_from_jwt(token).key,
-                algorithms=["RS256"],
-                audience=config.audiences,
-                issuer=config.entra_issuer,
-                options={"require": ["exp", "iss", "aud", "oid"]},
-            )
-        except jwt.PyJWTError:
-            return None
-        return str(claims["oid"])
-
-    return check
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ import json
 import os
 import signal
 import threading
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,24 +12,13 @@ import httpx
 import pytest
 
 from devstack.stack import names
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
 
 pytestmark = pytest.mark.slow
 TERMINAL = {"Succeeded", "Failed", "Canceled", "Error", "Timeout"}
-_PATIENCE = 120
-
-
-def until[T](ask: Callable[[], T | None], seconds: float = _PATIENCE) -> T:
-    """Ask until there is an answer; running out of time is a failure."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        answer = ask()
-        if answer:
-            return answer
-        time.sleep(0.2)
-    pytest.fail(f"nothing came of it within {seconds} s")
 
 
 class Build:
@@ -68,7 +55,7 @@ class Build:
             url = until(
                 lambda: client.post(f"{self.stack.registry_url}/runs/{self.run_id}/listLogSasUrl").json()["logLink"]
             )
-            until(lambda: "tick-2" in client.get(url).text or None)
+            until(lambda: "tick-2" in client.get(url).text)
 
     def end(self) -> dict[str, Any]:
         """Wait for the terminal state and answer the run."""

@@ -5,9 +5,8 @@ The repositories are real ones behind HTTPS; the hosts' APIs are doubles that ch
 
 import itertools
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,12 @@ from tests.builder.contexts.repositories import Repository
 from tests.builder.contexts.web import Asked, Reply, Site, running_site
 from tests.shared.triggers.git import payloads
 from tests.shared.triggers.git.rest.hosts import TOKEN, Double, secret_of
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
 
 pytestmark = pytest.mark.slow
-_PATIENCE = 90
 _NUMBERS = itertools.count(1)
 PLACES = {
     HostKind.GITHUB: "yard/boat.git",
@@ -115,17 +114,6 @@ def port(request: pytest.FixtureRequest, stack: "Stack", tmp_path: Path) -> Iter
         found = Port(stack, kind, site, Double(kind), Repository(site, PLACES[kind]))
         site.apps.update(dict.fromkeys(_APIS, found.api))
         yield found
-
-
-def until[Kind](look: Callable[[], Kind | None], what: str) -> Kind:
-    """Answer what `look` answers as soon as that is something."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"{what} did not come within {_PATIENCE} s")
 
 
 def make(port: Port, name: str) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import pytest
 
 from tests.builder.contexts.repositories import Repository, git
 from tests.builder.contexts.web import Site, running_site
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
@@ -75,23 +76,12 @@ class Watched:
             done = {one["sourceTrigger"]["commitId"] for one in runs or () if "finishTime" in one}
             return runs if done.issuperset(commits) else None
 
-        return until(look, "the end of a run of each commit")
+        return until(look, "the end of a run of each commit", seconds=_PATIENCE)
 
     def log(self, run: dict[str, Any]) -> str:
         with self.stack.http("owner") as client:
             url = client.post(f"{self.stack.registry_url}/runs/{run['runId']}/listLogSasUrl").json()["logLink"]
             return str(client.get(url).text)
-
-
-def until[Kind](look: Callable[[], Kind | None], what: str) -> Kind:
-    """Answer what `look` answers as soon as that is something."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        found = look()
-        if found is not None:
-            return found
-        time.sleep(0.5)
-    pytest.fail(f"{what} did not come within {_PATIENCE} s")
 
 
 @pytest.fixture
@@ -144,7 +134,7 @@ def test_each_commit_of_an_outage_is_built_once_and_names_are_data(stack: "Stack
     main = [watched.commit("main") for _ in range(3)]
     git(watched.repository.place, "checkout", "-q", "release")
     release = [watched.commit("release") for _ in range(2)]
-    until(watched.runs, "the app's return")
+    until(watched.runs, "the app's return", seconds=_PATIENCE)
     watched.push("main", main[1], main[2])
     watched.ended(first, other, odd, *main, *release)
 

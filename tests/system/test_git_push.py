@@ -3,8 +3,7 @@
 import hashlib
 import hmac
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import pytest
 from devstack.stack import names
 from tests.builder.contexts.repositories import Repository
 from tests.builder.contexts.web import Site, running_site
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 TASK = "on-each-push"
 TRIGGER = "defaultSourceTriggerName"
 TOKEN = "a-token-of-the-git-host"
-_PATIENCE = 90
 
 
 @pytest.fixture
@@ -30,17 +29,6 @@ def site(stack: "Stack", tmp_path: Path) -> Iterator[Site]:
     with running_site(tmp_path / "site", stack.target.layout.tls, stack.target.ports.guest) as running:
         running.login = f"x-access-token:{TOKEN}"
         yield running
-
-
-def until[Kind](look: Callable[[], Kind | None], what: str) -> Kind:
-    """Answer what `look` answers as soon as that is something."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.5)
-    pytest.fail(f"{what} did not come within {_PATIENCE} s")
 
 
 def run_of(stack: "Stack", commit: str) -> dict[str, Any] | None:

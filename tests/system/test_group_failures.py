@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from devstack.stack import names
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 POOL = "frail"
 TERMINAL = {"Succeeded", "Failed", "Canceled", "Error", "Timeout"}
-_PATIENCE = 120
-
-
-def until[T](ask: Callable[[], T | None], seconds: float = _PATIENCE) -> T:
-    """Ask until there is an answer; running out of time is a failure."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := ask():
-            return answer
-        time.sleep(0.2)
-    pytest.fail(f"nothing came of it within {seconds} s")
 
 
 @dataclass
@@ -122,7 +111,7 @@ def yard(stack: "Stack", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Y
         said = stack.az("acr", "run", "-r", names.REGISTRY, "--no-wait", "--cmd", script, "/dev/null")
         assert said.code == 0, said.err
         made.runs["killed"] = said.run_id
-        until(lambda: "at-work-42" in made.log(said.run_id) or None)
+        until(lambda: "at-work-42" in made.log(said.run_id))
         group = made.group_of(said.run_id)
         made.runs["killed group"] = group.name
         os.kill(agent_of(group), signal.SIGKILL)
@@ -160,4 +149,4 @@ def test_an_agent_that_is_killed_in_a_step_leaves_nothing(yard: Yard) -> None:
     log = yard.log(run)
     assert "the builder was lost" in log
     assert log.count("Run ID:") == 1
-    until(lambda: not yard.is_left(yard.runs["killed group"]) or None)
+    until(lambda: not yard.is_left(yard.runs["killed group"]))

@@ -4,7 +4,6 @@ import base64
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,12 +26,12 @@ from shared.images.publishing import Artifact, Blob, attach
 from shared.images.references import Reference
 from shared.images.session import Session, allow_all
 from shared.provenance.envelope import ENVELOPE_TYPE, STATEMENT_TYPE, Statement, signed
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Said, Stack
 
 pytestmark = pytest.mark.slow
-_PATIENCE = 50
 """Less than what the app waits for a builder that tells nothing."""
 _STATEMENTS = 2
 
@@ -86,11 +85,7 @@ def registry(stack: "Stack") -> Iterator[tuple[httpx.Client, Session]]:
 
 def wait_for_provenance(stack: "Stack", image: str) -> None:
     """Wait for both statements: the provenance, and what the image holds."""
-    end = time.monotonic() + _PATIENCE
-    while len(attached(stack, image)) < _STATEMENTS:
-        if time.monotonic() > end:
-            pytest.fail(f"not all is attached to {image} after {_PATIENCE} s")
-        time.sleep(0.2)
+    until(lambda: len(attached(stack, image)) >= _STATEMENTS, f"all that is to be attached to {image}")
 
 
 def test_what_was_built_is_proven_and_what_was_forged_is_not(stack: "Stack", context: Path, keys: Path) -> None:

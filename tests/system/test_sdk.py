@@ -13,6 +13,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient, models
 
 from devstack.stack import names
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
@@ -68,13 +69,11 @@ def request(client: Any, dockerfile: str, **changes: Any) -> models.DockerBuildR
 
 
 def ended(client: Any, run_id: str) -> Any:
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
+    def over() -> Any:
         run = client.runs.get(GROUP, names.REGISTRY, run_id)
-        if run.properties.finish_time:
-            return run
-        time.sleep(0.2)
-    pytest.fail(f"the run {run_id} did not end")
+        return run if run.properties.finish_time else None
+
+    return until(over, f"the end of the run {run_id}")
 
 
 def test_a_build_through_the_sdk(stack: "Stack", client: Any) -> None:

@@ -1,18 +1,17 @@
 """A timer of a task on the running stack, through the real az: it fires, says why, and stops when it is told to."""
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from devstack.stack import names
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
 
 pytestmark = pytest.mark.slow
 TASK = "every-minute"
-_PATIENCE = 100
 
 
 def explained(stack: "Stack", what: str) -> dict[str, Any]:
@@ -23,14 +22,10 @@ def explained(stack: "Stack", what: str) -> dict[str, Any]:
 
 def fired(stack: "Stack") -> dict[str, Any]:
     """Answer the decision about the first minute that comes."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        decisions = explained(stack, f"tasks/{TASK}")["decisions"]
-        if decisions:
-            first: dict[str, Any] = decisions[-1]
-            return first
-        time.sleep(0.5)
-    pytest.fail(f"the timer did not fire within {_PATIENCE} s")
+    decisions: list[dict[str, Any]] = until(
+        lambda: explained(stack, f"tasks/{TASK}")["decisions"], "the timer's first decision"
+    )
+    return decisions[-1]
 
 
 def test_a_timer_fires_and_tells_why(stack: "Stack") -> None:

@@ -14,6 +14,7 @@ import pytest
 from devstack.stack import names
 from tests.builder.contexts.repositories import Repository
 from tests.builder.contexts.web import Asked, Reply, Site, running_site
+from tests.system.waiting import until
 from tests.system.yard import Yard
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def test_an_endpoint_is_told_of_an_update_until_it_takes_it(stack: "Stack", site
         yard.az("run", "-n", task, "--update-trigger-token", token)
         yard.base(base, "two")
         run = yard.wait_for_run(task)
-        yard.until(lambda: len(told) > 1, "the second call of the endpoint")
+        until(lambda: len(told) > 1, "the second call of the endpoint")
     finally:
         yard.az("delete", "-n", task, "-y")
 

@@ -1,15 +1,14 @@
 """Images that say on what they were built, and the tasks that build them, by the real az."""
 
 import re
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from devstack.stack import names
+from tests.system.waiting import until
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
@@ -73,21 +72,16 @@ class Yard:
 
     def wait_for_run(self, task: str, number: int = 1) -> dict[str, Any]:
         """Wait until so many runs have ended, and answer the last one."""
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
-            runs = self.runs(task)
-            if len(runs) >= number and runs[number - 1]["status"] not in {"Queued", "Started", "Running"}:
-                return runs[number - 1]
-            time.sleep(0.5)
-        pytest.fail(f"no run {number} of {task} within {_PATIENCE} s: {self.explain(task)}")
 
-    def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Ask until it holds; nothing else tells."""
-        deadline = time.monotonic() + _PATIENCE
-        while not holds():
-            if time.monotonic() > deadline:
-                pytest.fail(f"{what} did not come within {_PATIENCE} s")
-            time.sleep(0.2)
+        def ended() -> dict[str, Any] | None:
+            runs = self.runs(task)
+            is_over = len(runs) >= number and runs[number - 1]["status"] not in {"Queued", "Started", "Running"}
+            return runs[number - 1] if is_over else None
+
+        try:
+            return until(ended, f"run {number} of {task}", seconds=_PATIENCE)
+        except pytest.fail.Exception as late:
+            pytest.fail(f"{late}: {self.explain(task)}")
 
     def explain(self, task: str) -> dict[str, Any]:
         with self.stack.http("reader") as client:

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
+from devstack.entra.checking import token_check
 from devstack.registry.access import Right
 from devstack.registry.accounts import Member, TokenServiceConfig, User
-from devstack.registry.service import REFRESH_USER, TokenService, entra_check
+from devstack.registry.service import REFRESH_USER, TokenService
 from devstack.registry.tokens import Mint, signing_certificate
 from devstack.signing import SigningKey, new_key
 from devstack.web import Request, Response
@@ -38,7 +39,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> TokenService:
     folder = tmp_path_factory.mktemp("keys")
     certificate = signing_certificate(KEY, folder / "tokens.crt", dt.datetime.now(dt.UTC))
     mints = {name: Mint("issuer", name, KEY, certificate) for name in config.services}
-    return TokenService(config, mints, entra_check(config, _Keys()))
+    return TokenService(config, mints, token_check(_Keys(), config.entra_issuer, config.entra_audiences, ("tid",)))
 
 
 class _Keys(jwt.PyJWKClient):

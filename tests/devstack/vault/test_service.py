@@ -7,8 +7,9 @@ from pathlib import Path
 import jwt
 import pytest
 
+from devstack.entra.checking import token_check
 from devstack.signing import SigningKey, new_key
-from devstack.vault.service import VaultConfig, VaultService, token_check
+from devstack.vault.service import VaultConfig, VaultService
 from devstack.web import Request, Response
 
 KEY = new_key()
@@ -37,7 +38,7 @@ def vault(tmp_path: Path) -> VaultService:
         authorities=unused, port=7448, certificate=unused, key=unused,
     )  # fmt: skip
     (tmp_path / "token").write_text(VALUE)
-    return VaultService(config, token_check(config, _Keys()))
+    return VaultService(config, token_check(_Keys(), config.entra_issuer, config.audiences))
 
 
 def bearer(signed_by: SigningKey = KEY, **changes: object) -> str:

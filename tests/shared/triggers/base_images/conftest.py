@@ -278,6 +278,12 @@ class Yard:
             done += 1
         return done
 
+    def settle(self) -> None:
+        """Work, let the quiet period of what that made pass, and work on."""
+        self.work()
+        self.later(seconds=6)
+        self.work()
+
     def work_once(self, *, twice: bool = False) -> bool:
         message = self.queue.take()
         if message is None:

@@ -19,6 +19,7 @@ from tests.conftest import Counted
 from tests.shared.triggers.base_images.conftest import HOST, REGISTRY, Task, digest_of, tag
 
 if TYPE_CHECKING:
+    from shared.runs.model import Run
     from tests.shared.triggers.base_images.conftest import Yard
 
 
@@ -30,6 +31,15 @@ def ready(yard: "Yard", *tasks: Task) -> None:
                 yard.registry.push(base, "D1")
         yard.put(task)
         yard.first_run(task.name)
+
+
+def under_way(yard: "Yard") -> "Run":
+    """Answer the run of the task `app` that another digest of its base has started, its builder at work."""
+    yard.push("base", "D2")
+    yard.settle()
+    (run,) = yard.automatic("app")
+    yard.begin(run)
+    return run
 
 
 def test_a_new_digest_starts_one_run_that_says_why(yard: "Yard") -> None:
@@ -135,9 +145,7 @@ def test_a_tag_that_moves_during_a_build_asks_for_one_more(yard: "Yard") -> None
 def test_a_tag_that_goes_there_and_back_during_its_run_asks_for_one_more(yard: "Yard") -> None:
     ready(yard, Task("app", ("base",), "app"))
     yard.push("base", "D2")
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
+    yard.settle()
     (run,) = yard.automatic("app")
     yard.registry.push("base", "D3")
     yard.begin(run)
@@ -150,16 +158,9 @@ def test_a_tag_that_goes_there_and_back_during_its_run_asks_for_one_more(yard: "
 
 def test_a_change_during_an_automatic_run_waits_for_its_end(yard: "Yard") -> None:
     ready(yard, Task("app", ("base",), "app"))
-    yard.push("base", "D2")
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
-    (run,) = yard.automatic("app")
-    yard.begin(run)
+    under_way(yard)
     yard.push("base", "D3")
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
+    yard.settle()
     assert len(yard.automatic("app")) == 1
     assert Verdict.WAITS in yard.verdicts("app")
     yard.rest()
@@ -170,15 +171,9 @@ def test_a_change_during_an_automatic_run_waits_for_its_end(yard: "Yard") -> Non
 def test_a_change_while_the_run_is_queued_joins_it(yard: "Yard") -> None:
     ready(yard, Task("app", ("base", "other"), "app"))
     yard.push("base", "D2")
-    yard.later(seconds=6)
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
+    yard.settle()
     yard.push("other", "D2")
-    yard.later(seconds=6)
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
+    yard.settle()
     (run,) = yard.automatic("app")
     assert run.cause.image_update_trigger is not None
     assert {image.repository for image in run.cause.image_update_trigger.images} == {"base", "other"}
@@ -265,13 +260,7 @@ def test_a_passing_fault_delays_a_run_and_loses_nothing(yard: "Yard", fault: Una
 
 def test_a_failed_rebuild_is_not_repeated_until_the_image_changes_again(yard: "Yard") -> None:
     ready(yard, Task("app", ("base",), "app"))
-    yard.push("base", "D2")
-    yard.later(seconds=6)
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
-    (run,) = yard.automatic("app")
-    yard.begin(run)
+    run = under_way(yard)
     yard.end(yard.runs.known[run.id], Status.FAILED)
     yard.rest()
     assert len(yard.automatic("app")) == 1
@@ -341,10 +330,7 @@ def test_a_layered_graph_costs_one_build_a_node_and_none_is_stale(
 def test_waiting_for_others_has_an_end(yard: "Yard") -> None:
     ready(yard, Task("one", ("base",), "one"), Task("top", ("base", "one"), "top"))
     yard.push("base", "D2")
-    yard.later(seconds=6)
-    yard.work()
-    yard.later(seconds=6)
-    yard.work()
+    yard.settle()
     assert len(yard.automatic("one")) == 1
     assert yard.automatic("top") == []
     yard.later(minutes=31)
