@@ -1,6 +1,6 @@
 """Builders that may do nothing special, on a stack of their own: only kaniko is played, all else is real.
 
-The executor is the recording one, which makes an image of the context's files.
+Where `KANIKO_EXECUTOR` names its program, kaniko is real, too. The stand-in wipes the root as it does.
 """
 
 import os
@@ -20,12 +20,12 @@ from devstack.stack import names
 from devstack.stack.layout import CHECKOUT, Layout, cache
 from devstack.stack.ports import Ports, free_base
 from devstack.stack.settings import BUILDER_KINDS
+from tests.builder.engine.stand_in import pack
 
 if TYPE_CHECKING:
     from tests.system.conftest import Stack
 
 pytestmark = pytest.mark.slow
-RECORDING = CHECKOUT / "tests" / "builder" / "engine" / "recording_executor.py"
 TASK = """\
 version: v1.1.0
 steps:
@@ -41,11 +41,10 @@ steps:
 def mixed(stack: "Stack", tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stack"]:
     """Start a stack whose runs begin on a confined builder and may be handed over to a full one."""
     folder = tmp_path_factory.mktemp("confined")
-    (folder / "executor").write_text(RECORDING.read_text().replace("#!/usr/bin/python3", "#!/kaniko/bin/python3", 1))
-    (folder / "executor").chmod(0o755)
+    executor = os.environ.get(EXECUTOR) or str(pack(folder / "executor"))
     target = Target(Layout(folder / "state"), Ports(free_base()))
     place = ["--state", str(target.layout.state), "--port-base", str(target.ports.base)]
-    environment = {**os.environ, EXECUTOR: str(folder / "executor"), BUILDER_KINDS: "full,confined"}
+    environment = {**os.environ, EXECUTOR: executor, BUILDER_KINDS: "full,confined"}
     dev = str(CHECKOUT / "dev")
     subprocess.run([dev, "up", "--background", *place], env=environment, check=True, timeout=300)
     try:
@@ -58,7 +57,7 @@ def mixed(stack: "Stack", tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def program(context: Path) -> Path:
     """Answer a context that is an image by itself: one static program."""
-    home = layers.confined(cache(), CHECKOUT, RECORDING).lower[-1]
+    home = layers.confined(cache(), CHECKOUT, Path(__file__)).lower[-1]
     shutil.copy(Path(home) / "kaniko" / "bin" / "busybox", context / "busybox")
     return context
 
@@ -74,6 +73,23 @@ def test_a_task_builds_runs_what_it_built_and_pushes_it(mixed: "Stack", program:
     assert "\nkept\n" in said.out
     assert "handed over" not in said.out
     assert mixed.read_back("confined/app:1").platform == "linux/amd64"
+
+
+def test_stages_run_over_the_builder_s_root_and_layers_are_kept(mixed: "Stack", context: Path) -> None:
+    base = f"{mixed.login_server}/base/busybox:1.35"
+    (context / "hello").write_text("hello\n")
+    (context / "Dockerfile").write_text(
+        f"FROM {base} AS made\nRUN sleep 5; echo made >/made\n"
+        f"FROM {base}\nCOPY --from=made /made /made\nCOPY hello /hello\nRUN cat /made /hello && ls /\n"
+    )
+    said = mixed.build(context, "-t", "confined/stages:1")
+    assert said.code == 0, said.out + said.err
+    assert "\nmade\nhello\n" in said.out
+    assert "Keeping the layers of this build in" in said.out
+    assert "could not be kept" not in said.out
+    again = mixed.build(context, "-t", "confined/stages:1")
+    assert again.code == 0, again.out + again.err
+    assert "Using caching version of cmd: RUN sleep 5" in again.out
 
 
 def test_a_build_that_needs_more_is_handed_over_before_anything_is_done(mixed: "Stack", context: Path) -> None:

@@ -9,7 +9,7 @@ Standard library alone: it also runs in containers.
 
 import gzip
 import hashlib
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -46,7 +46,7 @@ RELEASES = {
 PATHS = {"context", "dockerfile", "oci-layout-path", "digest-file"}
 SWITCHES = {"cache", "cache-copy-layers", "cleanup", "force", "ignore-var-run", "no-push", "no-push-cache"}
 REPEATED = {"annotation", "build-arg", "secret", "credential-helpers"}
-HERE = Path(__file__).parent
+HERE = Path(sys.argv[0]).parent
 RELEASE = (HERE / "release").read_text() if (HERE / "release").exists() else "v1.28.4"
 FLAGS = RELEASES[RELEASE]
 type Flags = dict[str, list[str]]
@@ -191,14 +191,14 @@ def built(
     """Build in our root where we have one of our own, as the program beside us does; else from the context alone."""
     context = Path(given["context"][0].removeprefix("dir://"))
     kept = Kept(given)
-    if not (HERE / "root_builds.py").exists():
+    if importlib.util.find_spec("root_builds") is None:
         config, layers = context_image(context)
         first, *lines = text.splitlines()
         for line in lines:
             if kept.find(f"{first}\n{line}") is None:
                 kept.add(f"{first}\n{line}", layers[0][1])
         return config, layers
-    # It is there only in a root of our own.
+    # It is there only where we were packed for a root of our own.
     root_builds = importlib.import_module("root_builds")
 
     root = root_builds.Root(keeps_var_run=given["ignore-var-run"] != ["false"])

@@ -55,9 +55,11 @@ def fetch(reference: str, kind: str, name: str) -> tuple[str, bytes]:
     token = auths.get(registry, {}).get("registrytoken")
     headers = {"Accept": f"{MANIFEST}, application/vnd.oci.image.manifest.v1+json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
-    request = urllib.request.Request(f"http://{registry}/v2/{repository}/{kind}/{name}", headers=headers)
+    scheme = "http" if registry.startswith("127.0.0.1:") else "https"
+    url = f"{scheme}://{registry}/v2/{repository}/{kind}/{name}"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - http or https
     try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - http, to the test's registry
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - to the test's registry
             return answer.headers["content-type"], answer.read()
     except urllib.error.HTTPError as fault:
         fail(f"GET {request.full_url}: unexpected status code {fault.code}")
