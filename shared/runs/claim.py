@@ -301,7 +301,10 @@ def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogi
     if request.push:
         _note_push(shop, bearer)
     if request.layers and request.layers.repository in {*request.pull, *request.push}:
-        KeptLayers(shop.storage.layers).note(run.registry, request.layers, shop.clock().date())
+        # Whoever may not write there has replaced nothing, and what was replaced is deleted.
+        is_written = request.layers.repository in request.push
+        use = request.layers if is_written else request.layers.model_copy(update={"replaced": ""})
+        KeptLayers(shop.storage.layers).note(run.registry, use, shop.clock().date())
     return shop.issue_login(registry, request.pull, request.push)
 
 

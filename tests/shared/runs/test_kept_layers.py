@@ -143,3 +143,11 @@ def test_a_login_for_layers_is_noted_where_it_may_be_used(hands: "Hands") -> Non
     login(hands.shop, hands.bearer(grant), LoginRequest(pull=("hello",), push=("hello",), layers=use))
     ((_, known),) = rows.all(hands.partition)
     assert (known.repository, known.tag, dict(known.replaced)) == ("hello", TAG, {})
+
+    replaced = use.model_copy(update={"replaced": "sha256:" + "a" * 64})
+    login(hands.shop, hands.bearer(grant), LoginRequest(pull=("hello",), layers=replaced))
+    ((_, known),) = rows.all(hands.partition)
+    assert dict(known.replaced) == {}
+    login(hands.shop, hands.bearer(grant), LoginRequest(push=("hello",), layers=replaced))
+    ((_, known),) = rows.all(hands.partition)
+    assert list(known.replaced) == [replaced.replaced]
