@@ -67,7 +67,7 @@ def test_two_reports_of_one_epoch_end_the_run_once(hands: "Hands", number: int) 
     grant = hands.claim(run)
     bearer = hands.bearer(grant)
     told = [hands.report(grant, outcome, error=outcome.value) for outcome in (Outcome.SUCCEEDED, Outcome.FAILED)]
-    assert at_once(*(lambda one=one: report(hands.shop, bearer, one) for one in told * 2)) == []  # type: ignore[misc]
+    assert at_once(*(lambda one=one: report(hands.shop, bearer, one) for one in told * 2)) == []
     done = settled(hands, run)
     assert done.status in {Status.SUCCEEDED, Status.FAILED}
     assert done.error == done.status.value
