@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, RLock, local
+from typing import Protocol
 
 import pytest
+from azure.data.tables import TableServiceClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from shared.container_groups.service import NO_ROOM, GroupState
 from shared.container_groups.spec import GroupRequest
 from shared.errors import SlipwayError, Throttled, Unavailable
 from shared.metrics import Metric
-from shared.storage import Row
+from shared.storage import Row, Table
 from shared.storage.tables import Scalar
 from tests.conftest import Counted
 from tests.shared.triggers.conftest import MemoryTable
@@ -58,7 +60,7 @@ class Yard:
 
     ration: Ration = field(default_factory=lambda: Ration(3, 5))
     azure: Azure = field(default_factory=Azure)
-    table: MemoryTable = field(default_factory=MemoryTable)
+    table: Table = field(default_factory=MemoryTable)
     now: datetime = datetime(2026, 5, 6, 12, tzinfo=UTC)
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10_000)))
 
@@ -86,6 +88,11 @@ def test_what_all_instances_create_in_five_minutes_is_counted_together() -> None
     yard.later(refused.value.retry_after)
     yard.start()
     assert len(yard.azure.started) == 4
+
+
+class Connected(Protocol):
+    @property
+    def connection(self) -> str: ...
 
 
 class Contested(MemoryTable):
@@ -118,6 +125,24 @@ class Contested(MemoryTable):
 @pytest.mark.parametrize(("ration", "allowed"), [(Ration(20, 300), 20), (Ration(100, 25), 25)])
 def test_eight_instances_at_once_never_create_more_than_the_ration(ration: Ration, allowed: int) -> None:
     yard = Yard(ration, table=Contested(8))
+    assert eight_insist(yard) == allowed
+    assert len(yard.azure.started) == allowed
+    rest = yard.instance.rest(["here"])
+    assert rest is not None
+    assert f"The {allowed} container groups" in rest.reason
+
+
+@pytest.mark.slow
+def test_eight_instances_at_once_keep_the_ration_in_a_real_table(azurite: Connected) -> None:
+    service = TableServiceClient.from_connection_string(azurite.connection)
+    with service, service.create_table_if_not_exists("ration") as client:
+        yard = Yard(Ration(20, 300), table=Table(client))
+        assert eight_insist(yard) == 20
+        assert len(yard.azure.started) == 20
+
+
+def eight_insist(yard: Yard) -> int:
+    """Let eight instances ask for ten groups each, and answer how many they were given."""
 
     def insist(_instance: int) -> int:
         instance, started = yard.instance, 0
@@ -132,11 +157,7 @@ def test_eight_instances_at_once_never_create_more_than_the_ration(ration: Ratio
         return started
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(insist, range(8))) == allowed
-    assert len(yard.azure.started) == allowed
-    rest = yard.instance.rest(["here"])
-    assert rest is not None
-    assert f"The {allowed} container groups" in rest.reason
+        return sum(pool.map(insist, range(8)))
 
 
 def test_the_hour_is_counted_too() -> None:
