@@ -40,7 +40,10 @@ def wait_again(shop: Workshop, run: Run, active: Active, loss: Loss) -> None:
     def again(current: Run) -> Run | None:
         if current.status is not Status.STARTED or current.group != run.group:
             return None
-        return _set_back(current, setback).moved(Status.QUEUED, shop.clock(), group=None)
+        known = _set_back(current, setback)
+        if loss.kind is not LossKind.EVICTED:
+            known = known.model_copy(update={"placed": None})  # it never ran, so it cost nothing
+        return known.moved(Status.QUEUED, shop.clock(), group=None)
 
     queued = shop.store.change(run.registry, run.id, again)
     if queued is None:

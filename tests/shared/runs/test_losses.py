@@ -75,6 +75,7 @@ def test_where_no_region_has_room_the_run_waits_with_its_place_and_the_reason(ha
         facts = explain_run(hands.shop, open_scheduler(hands.shop), hands.get(first))
         assert facts.queue is not None
         assert (facts.queue.position, facts.queue.waits_for) == (1, FULL_REGULAR.reason)
+        assert facts.cost is None, "what never ran costs nothing"
         assert [one.reason for one in facts.setbacks][-1] == FULL_REGULAR.reason
         hands.later(minutes=16)
         reconcile(hands.shop, hands.partition)
