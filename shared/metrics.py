@@ -43,6 +43,8 @@ class Metric(StrEnum):
     """Container groups that Azure was asked for."""
     DELIVERIES = "slipway.git.deliveries"
     """What git hosts have delivered."""
+    DECISIONS = "slipway.decisions"
+    """What triggers have decided, as `explain` of a task tells it."""
     CHECKS = "slipway.base_image.checks"
     """Looks at tags of base images."""
     NOTIFICATIONS = "slipway.notifications"
@@ -71,6 +73,7 @@ INSTRUMENTS: Final[Mapping[Metric, Instrument]] = {
     Metric.ACTIVE: Instrument(Shape.GAUGE, ("registry", "pool")),
     Metric.CREATIONS: Instrument(Shape.SUM, ("region", "outcome")),
     Metric.DELIVERIES: Instrument(Shape.SUM, ("host", "outcome")),
+    Metric.DECISIONS: Instrument(Shape.SUM, _RUN),
     Metric.CHECKS: Instrument(Shape.SUM, ("outcome",)),
     Metric.NOTIFICATIONS: Instrument(Shape.SUM, ("registry", "outcome")),
     Metric.SCHEDULES: Instrument(Shape.SUM, ("registry", "outcome")),

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import Conflict
+from shared.metrics import Metric, count
 from shared.runs.causes import CauseKind
 from shared.runs.context import Workshop
 from shared.storage import Row, Table
@@ -82,6 +83,8 @@ class DecisionStore:
             self._table.insert(partition, decision.key, {"decision": decision.model_dump_json()})
         except Conflict:
             return
+        outcome, cause = decision.verdict.value, decision.cause.value
+        count(Metric.DECISIONS, registry=decision.registry, outcome=outcome, cause=cause)
 
     def newest(self, registry: str, task: str, limit: int = 20) -> list[Decision]:
         """Read the latest decisions about a task, newest first."""

@@ -300,3 +300,13 @@ def test_times_that_came_are_counted_and_those_that_nothing_served(
     house.tick()
 
     assert counted(Metric.SCHEDULES) == {("started", REGISTRY): 2, ("missed", REGISTRY): 9}
+
+
+def test_decisions_are_counted_once_each(house: "House", make_task: "MakeTask", counted: Counted) -> None:
+    house.put(make_task("nightly", t1="* * * * *"))
+    house.later(minutes=1)
+    house.tick()
+    (decision,) = house.decisions("nightly")
+    house.scheduler.decisions.record(decision)
+
+    assert counted(Metric.DECISIONS) == {("Timer", "started", REGISTRY): 1}
