@@ -19,7 +19,8 @@ _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa:
 def about(names: Mapping[str, Any]) -> Iterator[None]:
     """Have all that is logged in here, by this thread or task, say what it is about."""
     known = {field: str(names[field]) for field in _FIELDS if field in names and _NAME.fullmatch(str(names[field]))}
-    token = _about.set({**_about.get(), **known})
+    merged = {**_about.get(), **known}
+    token = _about.set({field: merged[field] for field in _FIELDS if field in merged})
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ def installed() -> Iterator[None]:
 
 
 def test_a_line_names_its_run(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), about({"registry": "reg"}), about({"run": "c123"}):
+    with caplog.at_level(logging.INFO), about({"run": "c123"}), about({"registry": "reg"}):
         logging.getLogger("x").info("done in %d s", 3)
 
     (record,) = caplog.records
