@@ -20,6 +20,10 @@ from shared.grant import Registered, Registration
 
 POOL: Final = "SLIPWAY_POOL"
 _TOKEN, _TOKEN_FILE = "SLIPWAY_POOL_TOKEN", "SLIPWAY_POOL_TOKEN_FILE"
+_HIDDEN: Final = (Path("/run"), Path("/tmp"))  # noqa: S108 - not used for a file of ours
+"""Below these, steps see directories of their own (`engine/enclose.sh`); all else of the root they can read."""
+_ADDRESS: Final = re.compile(r"https://[^/?#\s@]+|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?")
+"""The token goes there, so never in clear over a network."""
 _NATIVE: Final = {
     "x86_64": ("linux/amd64", "linux/386"),
     "aarch64": ("linux/arm64", "linux/arm"),
@@ -45,8 +49,8 @@ def take_pool(environ: MutableMapping[str, str], pool: str = "") -> PoolEnvironm
     """
     token = environ.pop(_TOKEN, "") or _read(environ.get(_TOKEN_FILE, ""))
     pool, url = pool or environ.get(POOL, ""), environ.get("SLIPWAY_URL", "").rstrip("/")
-    if not re.fullmatch(r"https?://[^/?#\s]+", url):
-        raise InvalidRequest("the environment variable SLIPWAY_URL is not an address", target="SLIPWAY_URL")
+    if not _ADDRESS.fullmatch(url):
+        raise InvalidRequest("the environment variable SLIPWAY_URL is not an https address", target="SLIPWAY_URL")
     if not re.fullmatch(r"[A-Za-z0-9]{5,50}/[A-Za-z0-9-]{3,20}", pool):
         raise InvalidRequest(f"{POOL} names no agent pool, as REGISTRY/POOL", target=POOL)
     if not token:
@@ -55,8 +59,13 @@ def take_pool(environ: MutableMapping[str, str], pool: str = "") -> PoolEnvironm
 
 
 def _read(path: str) -> str:
+    if not path:
+        return ""
     try:
-        return Path(path).read_text().strip() if path else ""
+        file = Path(path).resolve(strict=True)
+        if not any(file.is_relative_to(place) for place in _HIDDEN):
+            raise InvalidRequest(f"{_TOKEN_FILE} must lie below /run, where no step sees it", target=_TOKEN_FILE)
+        return file.read_text().strip()
     except OSError as fault:
         raise InvalidRequest(f"{_TOKEN_FILE} cannot be read ({fault.strerror})", target=_TOKEN_FILE) from None
 

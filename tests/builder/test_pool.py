@@ -36,10 +36,15 @@ def test_a_machine_tells_what_it_runs_natively(monkeypatch: pytest.MonkeyPatch) 
     assert take_pool(dict(TOLD)).registration.platforms == ("linux/arm64", "linux/arm")
 
 
-def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_the_token_may_lie_in_a_file_that_no_step_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text("id.secret\n")
     told = {**TOLD, "SLIPWAY_POOL_TOKEN": "", "SLIPWAY_POOL_TOKEN_FILE": str(tmp_path / "token")}
+    monkeypatch.setattr("builder.pool._HIDDEN", (tmp_path,))
     assert take_pool(told, "otherreg/pool").token == "id.secret"
+
+    monkeypatch.setattr("builder.pool._HIDDEN", (tmp_path / "elsewhere",))
+    with pytest.raises(InvalidRequest, match="below /run"):
+        take_pool(told, "otherreg/pool")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,8 @@ def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
     [
         ({"SLIPWAY_URL": "ftp://x"}, "SLIPWAY_URL"),
         ({"SLIPWAY_URL": "https://x/../builders"}, "SLIPWAY_URL"),
+        ({"SLIPWAY_URL": "http://app.example"}, "SLIPWAY_URL"),
+        ({"SLIPWAY_URL": "http://localhost@app.example"}, "SLIPWAY_URL"),
         ({"SLIPWAY_POOL": "nopool"}, "SLIPWAY_POOL"),
         ({"SLIPWAY_POOL": "myreg/../x"}, "SLIPWAY_POOL"),
         ({"SLIPWAY_POOL_TOKEN": ""}, "SLIPWAY_POOL_TOKEN"),
