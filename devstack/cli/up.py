@@ -17,7 +17,7 @@ from pathlib import Path
 
 from devstack import files, progress
 from devstack.builder_image import layers
-from devstack.cli.target import Target
+from devstack.cli.target import DEFAULT_STATE, Target
 from devstack.errors import StackError
 from devstack.seeds import recipes, store
 from devstack.setup import azure_cli, azurite, packages
@@ -25,6 +25,7 @@ from devstack.stack import az, configs, credentials, hosts_file, names, ports
 from devstack.stack import record as records
 from devstack.stack.credentials import DEV_USER, Credentials
 from devstack.stack.layout import CHECKOUT, cache
+from devstack.stack.ports import DEFAULT_BASE
 from devstack.stack.processes import terminate
 from devstack.stack.record import Phase
 from devstack.stack.services import AZURITE_STOP_SECONDS, Programs, services
@@ -187,15 +188,27 @@ def recipe(target: Target) -> str:
     """Write what a plain shell needs for its own az."""
     exports = az.variables(target.layout, az.DEFAULT_PRINCIPAL)
     lines = [f"  export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    build = f"az acr build -r {names.REGISTRY} -t hello:v1 samples/hello{_sample_argument(target)}"
     return "\n".join(
         [
             f"Slipway answers at {target.ports.public_url}.",
             f"Its registries: localreg, {target.ports.login_server}; otherreg, {target.ports.other_login_server}.",
-            "  ./dev az acr build -r localreg -t hello:v1 samples/hello",
+            f"  ./dev{_options(target)} {build}",
             "For a shell with an az of its own:",
             *lines,
-            "  az acr build -r localreg -t hello:v1 samples/hello",
+            f"  {build}",
             "For docker and skopeo against the registry:",
             f"  export DOCKER_CONFIG={shlex.quote(str(target.layout.registry_auth.parent))}",
         ]
     )
+
+
+def _options(target: Target) -> str:
+    """Answer what leads `./dev` to another stack than the first one of this checkout."""
+    return "" if target.layout.state == DEFAULT_STATE else f" --state {shlex.quote(str(target.layout.state))}"
+
+
+def _sample_argument(target: Target) -> str:
+    """Answer what the samples need where the registry has another port than they name."""
+    is_first = target.ports.base == DEFAULT_BASE
+    return "" if is_first else f" --build-arg REGISTRY_NAME={target.ports.login_server}"
