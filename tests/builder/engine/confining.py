@@ -99,7 +99,8 @@ def _pretend(root: Path) -> None:
     own = root / "proc" / "self"
     own.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        (own / "exe").symlink_to("/kaniko/real")
+        # kaniko learns its folder from it, and a busybox starts its own programs by it.
+        (own / "exe").symlink_to("/kaniko/busybox")
     (own / "mountinfo").write_text("".join(_MOUNTED.format(place) for place in ("/", "/proc", "/dev")))
     (root / "dev").mkdir(exist_ok=True)
     _make_devices(root / "dev")
@@ -129,8 +130,8 @@ def _filter_calls(library: ctypes.CDLL) -> None:
         raise OSError("the filter of calls cannot be loaded")
 
 
-def make(root: Path, executor: Path, checkout: Path) -> Path:
-    """Lay out a root around an executor, and return the program that stands for it outside.
+def make(root: Path, executor: Path, shell: Path, checkout: Path) -> Path:
+    """Lay out a root around an executor and a busybox, and return the program that stands for it outside.
 
     What else lies in a folder that is called `kaniko`, as in kaniko's own images, comes along.
     """
@@ -140,6 +141,7 @@ def make(root: Path, executor: Path, checkout: Path) -> Path:
     for place in (home / "slipway", root / "tmp"):
         place.mkdir(parents=True, exist_ok=True)
     _link(str(executor), str(home / "real"))
+    _link(str(shell), str(home / "busybox"))
     program = home / "executor"
     program.unlink(missing_ok=True)
     program.write_text(PROGRAM.format(python=sys.executable, checkout=str(checkout), root=str(root)))

@@ -41,6 +41,8 @@ class Registry:
 
     address: str
     base: str
+    program: Path
+    """The busybox that it is made of."""
     asked: list[tuple[str, bool]]
     """Paths, and whether the token came with them."""
 
@@ -107,9 +109,9 @@ def _image(program: bytes) -> tuple[str, dict[str, tuple[str, bytes]]]:
 
 
 @contextmanager
-def serving(program: bytes) -> Iterator[Registry]:
-    """Serve the base until the end."""
-    digest, stored = _image(program)
+def serving(program: Path) -> Iterator[Registry]:
+    """Serve a base made of a busybox until the end."""
+    digest, stored = _image(program.read_bytes())
     asked: list[tuple[str, bool]] = []
 
     class Doors(BaseHTTPRequestHandler):
@@ -143,7 +145,7 @@ def serving(program: bytes) -> Iterator[Registry]:
     thread.start()
     address = f"127.0.0.1:{server.server_port}"
     try:
-        yield Registry(address, f"{address}/{REPOSITORY}@{digest}", asked)
+        yield Registry(address, f"{address}/{REPOSITORY}@{digest}", program, asked)
     finally:
         server.shutdown()
         server.server_close()

@@ -58,7 +58,7 @@ class Real(Bench):
 
     def __init__(self, root: Path, registry: Registry) -> None:
         self.root = root
-        super().__init__(root / "kaniko" / "slipway", confining.make(root, Path(EXECUTOR), CHECKOUT))
+        super().__init__(root / "kaniko" / "slipway", confining.make(root, Path(EXECUTOR), registry.program, CHECKOUT))
         self.base = registry.base
         self.login = RegistryLogin(registry=registry.address, token=TOKEN)
         # What lies there outlives the wiping of the root, as the agent does.
@@ -102,7 +102,7 @@ class Real(Bench):
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with serving(busybox(tmp_path_factory.mktemp("busybox")).read_bytes()) as found:
+    with serving(busybox(tmp_path_factory.mktemp("busybox"))) as found:
         yield found
 
 
@@ -228,6 +228,7 @@ def test_a_build_that_is_canceled_ends_with_all_that_it_started(real: Real) -> N
             while "\nit is up" not in f"\n{real.said}":
                 assert not running.done(), f"{running.exception()}\n{real.said}"
                 await asyncio.sleep(0.02)
+        assert sleepers(real.root)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -287,4 +288,4 @@ def test_a_root_is_left_as_it_was_found(real: Real) -> None:
         {entry.name for entry in Path(EXECUTOR).parent.iterdir()} if Path(EXECUTOR).parent.name == "kaniko" else set()
     )
     names = {f"{name}.name" for name in confining.NAMES} if confining.may_make_namespaces() else set()
-    assert kept - beside - names == {"executor", "real", "slipway", "agent"} - beside
+    assert kept - beside - names == {"executor", "real", "busybox", "slipway", "agent"} - beside
