@@ -31,7 +31,7 @@ async def builders_claim(req: func.HttpRequest) -> func.HttpResponse:
     """Answer the run of the builder's group; hold the call open for a while when there is none yet."""
 
     def use(known: Services) -> func.HttpResponse:
-        grant = look_for_work(known.shop, _bearer(known, req, TokenUse.GROUP))
+        grant = look_for_work(known.shop, bearer_of(known, req, TokenUse.GROUP))
         return _message(grant) if grant else reply(status=_NOTHING_YET)
 
     end = time.monotonic() + _CLAIM_SECONDS
@@ -98,7 +98,7 @@ def builders_report(req: func.HttpRequest) -> func.HttpResponse:
 
 def _run_call(req: func.HttpRequest, use: Callable[[Services, Bearer], func.HttpResponse]) -> func.HttpResponse:
     def checked(known: Services) -> func.HttpResponse:
-        bearer = _bearer(known, req, TokenUse.RUN)
+        bearer = bearer_of(known, req, TokenUse.RUN)
         if req.route_params["run"] != bearer.run_id:
             raise Unauthenticated("The builder's token is for another run.")
         with about({"registry": bearer.registry}):
@@ -107,10 +107,13 @@ def _run_call(req: func.HttpRequest, use: Callable[[Services, Bearer], func.Http
     return answering(req, checked)
 
 
-def _bearer(known: Services, req: func.HttpRequest, use: TokenUse) -> Bearer:
+def bearer_of(known: Services, req: func.HttpRequest, use: TokenUse) -> Bearer:
+    """Answer the bearer of a call below `builders/{group}`. Raises Unauthenticated."""
     bearer = known.shop.tokens.check(use, req.headers.get("authorization"))
     if req.route_params["group"] != bearer.group:
         raise Unauthenticated("The builder's token is for another container group.")
+    if all(one.name.lower() != bearer.registry for one in known.settings.registries):
+        raise Unauthenticated("The builder's registry is not served any more.")
     return bearer
 
 

@@ -7,10 +7,11 @@ from pydantic import ValidationError
 
 from functions._http import REGISTRY_ROUTE, RegistryCall, answering, arm_registry, json_body, not_found, reply
 from functions._services import Services
+from functions.builders import bearer_of
 from shared.access.builder_tokens import TokenUse
 from shared.arm.names import REGISTRY_TYPE
 from shared.container_groups.pool_tokens import PoolToken, token_answer
-from shared.errors import InvalidRequest, NotFound, Unauthenticated
+from shared.errors import InvalidRequest, NotFound
 from shared.grant import Registration
 from shared.runs.agent_pools import PoolKeeper
 from shared.runs.machines import TokenKeeper, depart, register
@@ -74,10 +75,7 @@ def pool_machines_leave(req: func.HttpRequest) -> func.HttpResponse:
     """Let a machine go that executes nothing."""
 
     def use(known: Services) -> func.HttpResponse:
-        bearer = known.shop.tokens.check(TokenUse.GROUP, req.headers.get("authorization"))
-        if req.route_params["group"] != bearer.group:
-            raise Unauthenticated("The builder's token is for another container group.")
-        depart(known.shop, bearer)
+        depart(known.shop, bearer_of(known, req, TokenUse.GROUP))
         return reply({})
 
     return answering(req, use)

@@ -439,6 +439,20 @@ def test_a_header_of_rubbish(site: Site) -> None:
     site.judge()
 
 
+def test_a_builder_of_a_registry_that_is_served_no_more_is_sent_away(site: Site) -> None:
+    shop, params = site.hands.shop, site.params
+    for use in TokenUse:
+        bearer = Bearer("gone", params["group"], params["run"] if use is TokenUse.RUN else "", 1)
+        site.tokens[use.value.removeprefix("slipway-")] = shop.tokens.sign(
+            use, bearer, shop.clock(), timedelta(hours=1)
+        )
+    for one in DOORS:
+        if one.get_trigger().route.startswith("builders/"):
+            name = one.get_function_name()
+            assert site.ask(one, "gone", body=json.dumps(GOOD.get(name, {})).encode()) == 401
+    site.judge()
+
+
 def paths(value: object, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     yield here
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
