@@ -228,7 +228,7 @@ class _Attempt:
                 position += len(piece)
                 write(piece)
             if text is not None:
-                return int(text[:9]) if text.strip().isdigit() else _LOST
+                return int(text.strip()[:9]) if text.strip().isdigit() else _LOST
             await asyncio.sleep(_POLL)
 
     def kill(self) -> None:

@@ -184,6 +184,24 @@ def test_no_link_of_a_step_leads_to_files_of_ours(group: Group, tmp_path: Path) 
     assert b"hunter2" not in group.output
 
 
+@pytest.mark.parametrize(
+    ("told", "status"), [(b" " * 20 + b"7\n", 7), (b"9" * 5000, 999_999_999), (b"-1", 125), (b"", 125), (b"\xb2", 125)]
+)
+def test_an_end_that_a_step_writes_itself_is_an_end(group: Group, told: bytes, status: int) -> None:
+    async def work() -> int:
+        await group.containers.open(group.workspace(Beside("a")))
+        running = asyncio.create_task(group.containers.run(container("img x"), group.output.extend))
+        place = group.shared / "steps" / "0" / "1"
+        async with asyncio.timeout(10):
+            while not (place / "go").exists():  # noqa: ASYNC110 - as a step's container does
+                await asyncio.sleep(0.01)
+            (place / "exit.new").write_bytes(told)
+            (place / "exit.new").rename(place / "exit")
+            return await running
+
+    assert asyncio.run(work()) == status
+
+
 def test_a_step_cannot_take_the_place_of_an_attempt(group: Group) -> None:
     async def work() -> None:
         await group.containers.open(group.workspace(Beside("a")))
