@@ -7,6 +7,7 @@ process that counts loads anything that sends. One that is killed loses its last
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from threading import Timer
 from typing import Final
 
@@ -17,6 +18,8 @@ from shared.errors import SlipwayError
 from shared.metrics import Counted, Tally
 from shared.storage.queues import Queue
 
+_MOST: Final = 150
+"""Counts in one message, which holds 48 KiB at most."""
 PAUSE: Final = timedelta(seconds=30)
 _LOG = logging.getLogger(__name__)
 
@@ -48,11 +51,11 @@ class Counting:
 
     def hand_on(self, begin: datetime) -> None:
         """Send what was counted since `begin`; what cannot be sent now goes along the next time."""
-        counted = self.tally.take()
-        counts = Counts(begin=begin, at=self.clock(), counted=tuple(counted))
-        try:
-            self.queue.send({"counts": counts.model_dump_json(), "attempt": "1"})
-        except SlipwayError:
-            _LOG.warning("what was counted is told later")
-            for one in counted:
-                self.tally.add(one.metric, one.number, one.labels)
+        for counted in batched(self.tally.take(), _MOST, strict=False):
+            counts = Counts(begin=begin, at=self.clock(), counted=counted)
+            try:
+                self.queue.send({"counts": counts.model_dump_json(), "attempt": "1"})
+            except SlipwayError:
+                _LOG.warning("what was counted is told later")
+                for one in counted:
+                    self.tally.add(one.metric, one.number, one.labels)

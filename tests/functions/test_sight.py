@@ -117,3 +117,18 @@ def test_what_cannot_be_queued_goes_along_the_next_time() -> None:
 
     ((message, _),) = queue.sent
     assert [one.number for one in Counts.model_validate_json(message["counts"]).counted] == [3]
+
+
+def test_many_counts_go_in_messages_that_a_queue_takes() -> None:
+    queue, tally = Messages(), Tally()
+    counting = Counting(tally, queue, lambda: T0)
+    tally.listen(lambda: None)
+    for number in range(1000):
+        tally.add(
+            Metric.DECISIONS, 10**6, {"registry": f"{number:050}", "outcome": "suppressed", "cause": "Image Update"}
+        )
+    counting.hand_on(T0)
+
+    sent = [json.dumps(message) for message, _ in queue.sent]
+    assert max(len(one) for one in sent) < 48 * 1024
+    assert sum(len(Counts.model_validate_json(message["counts"]).counted) for message, _ in queue.sent) == 1000
