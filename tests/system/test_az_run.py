@@ -13,6 +13,7 @@ import pytest
 from devstack.cli.az import command
 from devstack.stack import names
 from devstack.stack.layout import CHECKOUT
+from tests.builder.contexts.web import Reply, running_site
 
 if TYPE_CHECKING:
     from tests.system.conftest import Said, Stack
@@ -338,3 +339,19 @@ def test_the_text_that_az_makes_for_a_buildpack_reaches_the_builder_it_names(sta
     write(folders["app"], {"acb.yaml": task, "pack.dockerfile": "ARG FROM\nFROM $FROM\nCOPY main.txt /app/main.txt\n"})
     packed = succeeded(run(stack, str(folders["app"])))
     assert stack.read_back(f"packs/app:{packed.run_id}").digest
+
+
+def test_aliases_come_from_an_address_and_from_nowhere_inside(stack: "Stack", tmp_path: Path) -> None:
+    """Two runs: the stack allows the site that tests serve, and not the app."""
+    text = "version: v1.1.0\nalias:\n  src: ['{}']\nsteps:\n  - cmd: $tool echo from-$where\n"
+    with running_site(tmp_path / "site", stack.target.layout.tls, stack.target.ports.guest) as site:
+        names_of = f"tool: {stack.login_server}/base/busybox:1.35\nwhere: afar\n".encode()
+        site.pages["/1"] = lambda _: Reply(302, headers={"Location": "/names.yaml"})
+        site.pages["/names.yaml"] = lambda _: Reply(body=names_of)
+        said = succeeded(run(stack, "-f", "-", os.devnull, text=text.format(f"{site.origin}/1")))
+    assert "from-afar" in said.out
+    inner = f"https://me:hunter2@localhost:{stack.target.ports.functions}/admin/functions"
+    refused = run(stack, "-f", "-", os.devnull, text=text.format(inner))
+    assert refused.code == 1
+    assert f"Port {stack.target.ports.functions} of localhost is not called" in refused.out
+    assert "hunter2" not in refused.out
