@@ -61,11 +61,10 @@ def test_the_first_build_keeps_its_layers_beside_the_image_after_the_push(world:
     assert world.text.index("Successfully pushed image") < world.text.index("Keeping the layers of this build in")
 
 
-def test_an_engine_is_told_beforehand_whether_layers_will_be_asked_for(world: "World") -> None:
-    build(world)
-    assert world.engine.built[0].keeps
-    build(world, is_writable=False)
-    assert not world.engine.built[-1].keeps
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_an_engine_is_told_beforehand_whether_layers_will_be_asked_for(world: "World", *, is_writable: bool) -> None:
+    build(world, is_writable=is_writable)
+    assert [built.keeps for built in world.engine.built] == [is_writable]
 
 
 def test_what_one_kind_of_engine_keeps_lies_apart_from_that_of_the_other(world: "World") -> None:
