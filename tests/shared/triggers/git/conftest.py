@@ -4,13 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import pytest
 from azure.data.tables import TableServiceClient
 
 from shared.access.builder_tokens import BuilderTokens
 from shared.access.keys import Keys
+from shared.access.outbound import outbound_client
 from shared.container_groups.pool import GroupPool
 from shared.container_groups.service import GroupState
 from shared.container_groups.spec import GroupRequest
@@ -26,6 +29,7 @@ from shared.triggers.git.drain import Drain
 from shared.triggers.git.events import Event, HostKind
 from shared.triggers.git.hooks import Hook, HookStore, KnownHooks
 from shared.triggers.git.receive import Desk, Receipt, receive
+from tests.builder.contexts.web import Site, running_site
 from tests.shared.triggers.git.payloads import Request, signed
 from tests.shared.triggers.git.yard import Yard, open_yard
 
@@ -170,3 +174,18 @@ def yard(azurite: Connected) -> Yard:
         clock=lambda: now[0],
     )
     return open_yard(shop, registry, now)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Serve git over HTTPS on loopback."""
+    with running_site(tmp_path / "site") as running:
+        yield running
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    """Answer the app's own client, which may call the site."""
+    values: dict[str, Any] = {"allowed_hosts": site.allowed, "registries": (), "ca_bundle": site.bundle}
+    with outbound_client(Settings.model_construct(**values)) as made:
+        yield made

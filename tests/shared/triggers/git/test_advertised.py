@@ -1,34 +1,16 @@
 """The refs of a real repository over HTTPS, and what a host may answer instead."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx
 import pytest
 
-from shared.access.outbound import outbound_client
 from shared.contexts import read_repository
 from shared.errors import Forbidden, InvalidRequest, NotFound, SlipwayError, TooLarge, Unavailable
-from shared.settings import Settings
 from shared.triggers.git import advertised
 from shared.triggers.git.advertised import read_refs
 from tests.builder.contexts.repositories import Repository, git
-from tests.builder.contexts.web import Reply, Site, running_site
+from tests.builder.contexts.web import Reply, Site
 
 SPEAKS = {"Content-Type": "application/x-git-upload-pack-advertisement"}
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path / "site") as running:
-        yield running
-
-
-@pytest.fixture
-def client(site: Site) -> Iterator[httpx.Client]:
-    values: dict[str, object] = {"allowed_hosts": site.allowed, "registries": (), "ca_bundle": site.bundle}
-    with outbound_client(Settings.model_construct(**values)) as made:  # type: ignore[arg-type] # what it reads
-        yield made
 
 
 def line(text: str) -> bytes:

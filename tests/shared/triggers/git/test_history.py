@@ -1,36 +1,19 @@
 """The commits between two of a real repository over HTTPS, and what a host may answer instead."""
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.access.outbound import outbound_client
 from shared.contexts import read_repository
 from shared.errors import InvalidRequest, SlipwayError, TooLarge, Unavailable
-from shared.settings import Settings
 from shared.triggers.git import history
 from shared.triggers.git.history import History, read_history
 from shared.triggers.git.packs import commits
 from tests.builder.contexts.repositories import Repository, git
-from tests.builder.contexts.web import Reply, Site, running_site
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path / "site") as running:
-        yield running
-
-
-@pytest.fixture
-def client(site: Site) -> Iterator[httpx.Client]:
-    values: dict[str, object] = {"allowed_hosts": site.allowed, "registries": (), "ca_bundle": site.bundle}
-    with outbound_client(Settings.model_construct(**values)) as made:  # type: ignore[arg-type] # what it reads
-        yield made
+from tests.builder.contexts.web import Reply, Site
 
 
 @pytest.mark.parametrize("has_filter", [True, False])
