@@ -39,8 +39,8 @@ class Layout:
 def read_layout(root: Path) -> Layout:
     """Read the one image of a layout. Raises StepFailed where there is none, or not all of it."""
     try:
-        (entry,) = _Index.model_validate_json((root / "index.json").read_bytes()).manifests
-        body = _blob(root, entry.digest).read_bytes()[: _MANIFEST_LIMIT + 1]
+        (entry,) = _Index.model_validate_json(_head(root / "index.json")).manifests
+        body = _head(_blob(root, entry.digest))
         manifest = Manifest.read(body, entry.media_type, entry.digest, of="the image that was built")
         if manifest.config is None:
             raise StepFailed("the image that was built is none: its manifest has no configuration")
@@ -50,6 +50,12 @@ def read_layout(root: Path) -> Layout:
     except (OSError, ValueError, ValidationError, LanguageError, Unavailable) as fault:
         raise StepFailed(f"the image that was built cannot be read ({type(fault).__name__})") from None
     return Layout(root, manifest, tuple(blobs.values()))
+
+
+def _head(file: Path) -> bytes:
+    """Read a file, and of one that is too long what no reader of manifests takes."""
+    with file.open("rb") as content:
+        return content.read(_MANIFEST_LIMIT + 1)
 
 
 def _blob(root: Path, digest: str) -> Path:
