@@ -28,10 +28,10 @@ from shared.schedule_language import parse
 from shared.storage import Insert, Table
 from shared.triggers.automatic import AutomaticRuns
 from shared.triggers.decisions import DecisionStore
-from shared.triggers.scheduler import Scheduler
-from shared.triggers.schedules import TimedTask
-from shared.triggers.tick import tick
-from shared.triggers.timers import ArmedTimer, Hint, TimerStore
+from shared.triggers.timers.armed import ArmedTimer, Hint, TimerStore
+from shared.triggers.timers.scheduler import Scheduler
+from shared.triggers.timers.schedules import TimedTask
+from shared.triggers.timers.tick import tick
 
 REGISTRY = "bench"
 START = datetime(2026, 11, 21, 10, 30, 1, tzinfo=UTC)

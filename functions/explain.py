@@ -6,7 +6,7 @@ from functions._http import REGISTRY_ROUTE, RegistryCall, arm_registry, named_ru
 from shared.arm.names import REGISTRY_TYPE, parse_task_name
 from shared.settings import Role
 from shared.triggers.explain import explain_run, explain_task
-from shared.triggers.scheduler import open_scheduler
+from shared.triggers.timers.scheduler import open_scheduler
 
 blueprint = func.Blueprint()
 

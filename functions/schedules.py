@@ -8,10 +8,10 @@ from functions._services import registry_keys, services
 from shared.errors import SlipwayError
 from shared.log_context import about
 from shared.runs.dispatch import announce, dispatch
-from shared.triggers.arming import sweep
 from shared.triggers.decisions import purge_decisions
-from shared.triggers.scheduler import open_scheduler
-from shared.triggers.tick import tick
+from shared.triggers.timers.arming import sweep
+from shared.triggers.timers.scheduler import open_scheduler
+from shared.triggers.timers.tick import tick
 
 blueprint = func.Blueprint()
 _LOG = logging.getLogger(__name__)

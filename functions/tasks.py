@@ -15,10 +15,10 @@ from shared.tasks.answers import task_answer, task_details
 from shared.tasks.az_update import for_az
 from shared.tasks.changes import Setting, list_tasks, patch_task, put_task
 from shared.tasks.model import TaskSpec
-from shared.triggers.arming import arm
 from shared.triggers.git.hooking import hook_of_trigger, hook_to_paste
 from shared.triggers.git.watching import follow, open_watching
-from shared.triggers.scheduler import open_scheduler
+from shared.triggers.timers.arming import arm
+from shared.triggers.timers.scheduler import open_scheduler
 
 blueprint = func.Blueprint()
 _TASK_ROUTE = REGISTRY_ROUTE + "/tasks/{task}"

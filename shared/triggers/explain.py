@@ -15,8 +15,8 @@ from shared.triggers.base_images.facts import BaseImageFacts, base_image_facts
 from shared.triggers.base_images.model import Kind, TaskKey
 from shared.triggers.base_images.watch import StoredTriggers
 from shared.triggers.decisions import Decision
-from shared.triggers.scheduler import Scheduler
-from shared.triggers.stored_tasks import StoredTask
+from shared.triggers.timers.scheduler import Scheduler
+from shared.triggers.timers.stored_tasks import StoredTask
 
 _DECISIONS = 50
 _BEFORE = timedelta(days=1)

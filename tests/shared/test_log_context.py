@@ -15,9 +15,9 @@ from functions import _sweeps, git_hosts, git_webhooks, notifications, provenanc
 from functions._logs import install
 from shared.errors import Unavailable
 from shared.runs import dispatch, reconcile
-from shared.triggers import tick
 from shared.triggers.base_images import serving
 from shared.triggers.git import looking, starting
+from shared.triggers.timers import tick
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 DOORS = (git_hosts, git_webhooks, notifications, provenance, _sweeps)

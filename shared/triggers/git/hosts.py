@@ -1,13 +1,13 @@
 """The receivers by the kind of their host."""
 
-from shared.triggers.git.azure_devops import AzureDevOps
-from shared.triggers.git.bitbucket_cloud import BitbucketCloud
-from shared.triggers.git.bitbucket_server import BitbucketServer
 from shared.triggers.git.events import HostKind
-from shared.triggers.git.gitea import Gitea
-from shared.triggers.git.github import GitHub
-from shared.triggers.git.gitlab import GitLab
 from shared.triggers.git.host import GitHost
+from shared.triggers.git.receivers.azure_devops import AzureDevOps
+from shared.triggers.git.receivers.bitbucket_cloud import BitbucketCloud
+from shared.triggers.git.receivers.bitbucket_server import BitbucketServer
+from shared.triggers.git.receivers.gitea import Gitea
+from shared.triggers.git.receivers.github import GitHub
+from shared.triggers.git.receivers.gitlab import GitLab
 
 _HOSTS: dict[HostKind, GitHost] = {
     HostKind.GITHUB: GitHub(),

@@ -18,7 +18,7 @@ from shared.runs.reconcile import reconcile
 from shared.runs.store import FRONT, RunStore
 from shared.storage import Change, Queue, Row
 from shared.triggers.explain import explain_run
-from shared.triggers.scheduler import open_scheduler
+from shared.triggers.timers.scheduler import open_scheduler
 from tests.shared.triggers.conftest import MemoryTable
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from shared.runs.setbacks import KEPT, Setback
 from shared.runs.upkeep import keep_warm
 from shared.settings import BuilderKind
 from shared.triggers.explain import explain_run
-from shared.triggers.scheduler import open_scheduler
+from shared.triggers.timers.scheduler import open_scheduler
 from tests.shared.container_groups.cloud import Cloud, client_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from shared.runs.reconcile import reconcile
 from shared.runs.store import Active
 from shared.runs.upkeep import keep_warm, sweep_groups
 from shared.triggers.explain import explain_run
-from shared.triggers.scheduler import open_scheduler
+from shared.triggers.timers.scheduler import open_scheduler
 
 if TYPE_CHECKING:
     from tests.shared.runs.conftest import Hands

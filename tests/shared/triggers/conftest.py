@@ -31,13 +31,13 @@ from shared.storage import Change, Delete, Insert, Replace, Row, Table, open_sto
 from shared.storage.tables import Scalar
 from shared.tasks.changes import Setting, put_task
 from shared.tasks.record import Task
-from shared.triggers.arming import arm
 from shared.triggers.automatic import AutomaticRuns
 from shared.triggers.decisions import Decision, DecisionStore
-from shared.triggers.scheduler import Scheduler, open_scheduler
-from shared.triggers.schedules import TimedTask
-from shared.triggers.tick import tick
-from shared.triggers.timers import ArmedTimer, TimerStore
+from shared.triggers.timers.armed import ArmedTimer, TimerStore
+from shared.triggers.timers.arming import arm
+from shared.triggers.timers.scheduler import Scheduler, open_scheduler
+from shared.triggers.timers.schedules import TimedTask
+from shared.triggers.timers.tick import tick
 
 START = datetime(2026, 11, 21, 10, 0, 30, tzinfo=UTC)
 REGISTRY = "reg"

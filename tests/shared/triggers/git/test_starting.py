@@ -15,7 +15,7 @@ from shared.triggers.decisions import DecisionStore, Verdict
 from shared.triggers.explain import explain_run
 from shared.triggers.git import starting
 from shared.triggers.git.events import Ignored, Ping, PullRequestAction, Repository
-from shared.triggers.scheduler import open_scheduler
+from shared.triggers.timers.scheduler import open_scheduler
 from tests.shared.triggers.git.yard import URL, commit, pull_request, push
 
 if TYPE_CHECKING:

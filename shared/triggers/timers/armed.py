@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.errors import Conflict, NotFound, PreconditionFailed
 from shared.storage import Delete, Insert, Replace, Row, Table
 from shared.storage.tables import Scalar
-from shared.triggers.schedules import spread
+from shared.triggers.timers.schedules import spread
 
 _LONGEST_PART = 200
 _PAGE = 1000

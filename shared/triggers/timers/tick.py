@@ -21,12 +21,12 @@ from shared.metrics import Metric, count
 from shared.runs.causes import Cause, CauseKind
 from shared.runs.model import Run
 from shared.schedule_language import parse
-from shared.triggers.arming import arm
 from shared.triggers.automatic import Standing
 from shared.triggers.decisions import MAX_REASON, Decision, Verdict
-from shared.triggers.scheduler import Scheduler
-from shared.triggers.schedules import TimedTask, enabled_timers, occurrence_key, take_turn
-from shared.triggers.timers import ArmedTimer, Claim, Hint
+from shared.triggers.timers.armed import ArmedTimer, Claim, Hint
+from shared.triggers.timers.arming import arm
+from shared.triggers.timers.scheduler import Scheduler
+from shared.triggers.timers.schedules import TimedTask, enabled_timers, occurrence_key, take_turn
 
 WORK = timedelta(minutes=4)
 """Longest that one tick begins new work; the next tick takes up the rest."""

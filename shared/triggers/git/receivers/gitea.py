@@ -7,9 +7,9 @@ body, as old versions send it, proves nothing and is not looked at.
 from collections.abc import Sequence
 
 from shared.triggers.git.events import Delivery, PullRequest
-from shared.triggers.git.github import event_by_shape, read_event
 from shared.triggers.git.host import Headers, Verification
 from shared.triggers.git.reading import digest, first, header, read_body
+from shared.triggers.git.receivers.github import event_by_shape, read_event
 from shared.triggers.git.signatures import by_sha256
 
 _MAX_COMMITS = 5

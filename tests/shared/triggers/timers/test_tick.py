@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from shared.errors import Unavailable
 from shared.metrics import Metric
 from shared.schedule_language import parse
-from shared.triggers.arming import arm
 from shared.triggers.decisions import Verdict
-from shared.triggers.schedules import occurrence_key
-from shared.triggers.tick import tick
+from shared.triggers.timers.arming import arm
+from shared.triggers.timers.schedules import occurrence_key
+from shared.triggers.timers.tick import tick
 from tests.conftest import Counted
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from shared.errors import SlipwayError, Unavailable
 from shared.schedule_language import parse
-from shared.triggers.scheduler import Scheduler
-from shared.triggers.schedules import enabled_timers
-from shared.triggers.timers import ArmedTimer, Hint
+from shared.triggers.timers.armed import ArmedTimer, Hint
+from shared.triggers.timers.scheduler import Scheduler
+from shared.triggers.timers.schedules import enabled_timers
 
 _ATTEMPTS = 20
 _LOG = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest, SlipwayError, Unavailable
-from shared.triggers.arming import arm, sweep
 from shared.triggers.decisions import Verdict
+from shared.triggers.timers.arming import arm, sweep
 
 if TYPE_CHECKING:
     from tests.shared.triggers.conftest import House, MakeHouse, MakeTask

@@ -11,9 +11,9 @@ from shared.runs.model import Run
 from shared.runs.of_tasks import Order, run_task
 from shared.triggers.automatic import AutomaticRuns, Runs
 from shared.triggers.decisions import DecisionStore
-from shared.triggers.schedules import TimedTask, TimedTasks
-from shared.triggers.stored_tasks import StoredTasks
-from shared.triggers.timers import TimerStore
+from shared.triggers.timers.armed import TimerStore
+from shared.triggers.timers.schedules import TimedTask, TimedTasks
+from shared.triggers.timers.stored_tasks import StoredTasks
 
 StartRun = Callable[[TimedTask, Cause, str], Run]
 """Makes the queued run of a task for (task, cause, request key); called again it answers the same run.

@@ -19,9 +19,9 @@ from shared.triggers.git.events import (
     Repository,
     is_no_commit,
 )
-from shared.triggers.git.github import read_paths
 from shared.triggers.git.host import Headers, Verification
 from shared.triggers.git.reading import Told, asks_to_skip, branch_ref, digest, first, header, read_body, tag_ref
+from shared.triggers.git.receivers.github import read_paths
 from shared.triggers.git.signatures import by_standard_webhook, by_token
 
 _PUSHES = {"push", "tag_push", "repository_update"}

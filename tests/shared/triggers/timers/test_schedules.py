@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.schedule_language import parse
-from shared.triggers.schedules import occurrence_key, spread, take_turn
+from shared.triggers.timers.schedules import occurrence_key, spread, take_turn
 
 HOURS = timedelta(hours=12)
 
