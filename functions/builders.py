@@ -14,7 +14,8 @@ from shared.errors import InvalidRequest, Unauthenticated
 from shared.grant import Contents, LoginRequest, Message, Report, SecretsRequest
 from shared.log_context import about
 from shared.provenance.contents import keep_contents
-from shared.runs.claim import heartbeat, login, look_for_work, report
+from shared.runs.builder_logins import login
+from shared.runs.claim import heartbeat, look_for_work, report
 from shared.runs.dispatch import announce
 from shared.runs.secrets import read_secrets
 

@@ -12,9 +12,9 @@ from shared.access.builder_tokens import Bearer
 from shared.errors import Conflict, Forbidden, NotFound, TooLarge
 from shared.grant import Contents, Image
 from shared.provenance.cyclonedx import bill_of_materials
-from shared.runs.claim import Superseded
 from shared.runs.context import Workshop
 from shared.runs.finish import lingers
+from shared.runs.holding import Superseded
 from shared.runs.model import Run
 from shared.runs.results import CONTAINER, contents_name
 

@@ -1,4 +1,4 @@
-"""What a builder may do: claim its run, show that it lives, ask for a login, report.
+"""What a builder may do: claim its run, show that it lives, report.
 
 Every claim raises the run's epoch; what comes with an older epoch is refused, so a builder that was given up
 can neither publish nor end the run.
@@ -19,14 +19,13 @@ from shared.arm.requests import (
 )
 from shared.container_groups.group import Group
 from shared.container_groups.loss import evicted
-from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, SlipwayError
+from shared.errors import Conflict, InvalidRequest, NotFound, SlipwayError
 from shared.grant import (
     DockerBuild,
     EncodedTask,
     FileTask,
     Grant,
     Heartbeat,
-    LoginRequest,
     NamedValue,
     RegistryLogin,
     Report,
@@ -37,9 +36,9 @@ from shared.runs.dispatch import announce, dispatch
 from shared.runs.finish import Ending, finish, note_release
 from shared.runs.given_logins import read_logins
 from shared.runs.handover import conclude
-from shared.runs.kept_layers import KeptLayers
+from shared.runs.holding import Superseded, own_run
 from shared.runs.kinds import may_hand_over
-from shared.runs.layer_cache import layer_cache, may_write, readable
+from shared.runs.layer_cache import layer_cache
 from shared.runs.logs import log_size, say, writing_url
 from shared.runs.losses import has_begun, noted_again, obstacle
 from shared.runs.model import Run, Status
@@ -59,13 +58,6 @@ class Gone(SlipwayError):
 
     status = 410
     code = "Gone"
-
-
-class Superseded(SlipwayError):
-    """The run has ended or belongs to another builder; the message says which."""
-
-    status = 409
-    code = "RunSuperseded"
 
 
 def look_for_work(shop: Workshop, bearer: Bearer) -> Grant | None:
@@ -283,51 +275,6 @@ def heartbeat(shop: Workshop, bearer: Bearer) -> Heartbeat:
     return Heartbeat(epoch=run.epoch)
 
 
-def login(shop: Workshop, bearer: Bearer, request: LoginRequest) -> RegistryLogin:
-    """Answer a short-lived login of the run's registry.
-
-    Raises Superseded when the run is no longer the builder's, Forbidden for a repository to push that is not
-    the run's. A run that is not trusted gets a login that can pull what its task's images stand on, the layers kept
-    for them, and no more.
-    """
-    run, registry = own_run(shop, bearer), shop.registry(bearer.registry)
-    if run.is_untrusted:
-        known = _known_bases(shop, run) | readable(shop, run)
-        pull = tuple(name for name in request.pull if name in known)
-        return shop.issue_login(registry, pull, ()) if pull else RegistryLogin(registry=registry.login_server)
-    foreign = sorted(name for name in set(request.push) if not may_write(shop, run, name))
-    if foreign:
-        raise Forbidden(f"The run {run.id} may not push to {', '.join(foreign)}.")
-    if request.push:
-        _note_push(shop, bearer)
-    if request.layers and request.layers.repository in {*request.pull, *request.push}:
-        # Whoever may not write there has replaced nothing, and what was replaced is deleted.
-        is_written = request.layers.repository in request.push
-        use = request.layers if is_written else request.layers.model_copy(update={"replaced": ""})
-        KeptLayers(shop.storage.layers).note(run.registry, use, shop.clock().date())
-    return shop.issue_login(registry, request.pull, request.push)
-
-
-def _note_push(shop: Workshop, bearer: Bearer) -> None:
-    """Note, before the login goes out, that the run may push from now on. Raises Superseded when it is not its turn."""
-
-    def note(run: Run) -> Run | None:
-        if run.may_have_pushed:
-            return None
-        if run.status is not Status.RUNNING or run.epoch != bearer.epoch:
-            raise Superseded("The run has ended or belongs to another builder.")
-        return run.model_copy(update={"may_have_pushed": True})
-
-    shop.store.change(bearer.registry, bearer.run_id, note)
-
-
-def _known_bases(shop: Workshop, run: Run) -> set[str]:
-    """Answer the repositories of the run's registry that images of its task stood on when they were trusted."""
-    task = shop.tasks.find(run.registry, run.task or "")
-    own = shop.registry(run.registry).login_server
-    return {image.repository for image in (task.base_images if task else ()) if image.registry == own}
-
-
 def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
     """End the run, or hand it over, as its builder reports. Raises Superseded when it is no longer the builder's."""
     if (told.run_id, told.epoch) != (bearer.run_id, bearer.epoch):
@@ -344,19 +291,6 @@ def report(shop: Workshop, bearer: Bearer, told: Report) -> Run:
         dispatch(shop, bearer.registry)
     except SlipwayError:
         _LOG.exception("the next run of %s waits for the queue", bearer.registry)
-    return run
-
-
-def own_run(shop: Workshop, bearer: Bearer) -> Run:
-    """Answer the run that a builder executes. Raises Superseded when it is no longer that builder's."""
-    try:
-        run = shop.store.get(bearer.registry, bearer.run_id)
-    except NotFound:
-        raise Superseded("The run does not exist any more.") from None
-    if run.is_terminal:
-        raise Superseded(f"The run has ended: {run.status}.")
-    if run.epoch != bearer.epoch or run.group != bearer.group:
-        raise Superseded("The run belongs to another builder.")
     return run
 
 

@@ -6,8 +6,8 @@ from shared.access.builder_tokens import Bearer
 from shared.arm.requests import DockerBuildRequest
 from shared.errors import Forbidden, InvalidRequest
 from shared.grant import SecretsRequest, SecretValues
-from shared.runs.claim import own_run
 from shared.runs.context import Workshop
+from shared.runs.holding import own_run
 from shared.runs.sealed import open_request
 
 AT_ONCE = 5

@@ -11,9 +11,9 @@ from shared.access.builder_tokens import Bearer
 from shared.errors import Conflict, Forbidden, NotFound, TooLarge
 from shared.grant import Contents, Image, Package, PackageKind
 from shared.provenance.contents import keep_contents, read_contents
-from shared.runs.claim import Superseded
 from shared.runs.context import Workshop
 from shared.runs.finish import LINGERING
+from shared.runs.holding import Superseded
 from shared.runs.model import Requester, Run, Status
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

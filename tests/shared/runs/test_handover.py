@@ -7,7 +7,8 @@ import pytest
 
 from shared.errors import Unavailable
 from shared.grant import Grant, Outcome, StepContainer
-from shared.runs.claim import Superseded, heartbeat, report
+from shared.runs.claim import heartbeat, report
+from shared.runs.holding import Superseded
 from shared.runs.kinds import started_kind
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile

@@ -12,7 +12,7 @@ from shared.errors import Forbidden
 from shared.grant import LayersUse, LoginRequest, RegistryLogin
 from shared.images.kept import BUILDKIT_LAYERS
 from shared.images.manifests import MANIFEST_TYPES
-from shared.runs.claim import login
+from shared.runs.builder_logins import login
 from shared.runs.kept_layers import KeptLayers, LayerSweeper
 from shared.settings import RegistrySettings
 from tests.shared.images.local_registry import LocalRegistry, running_registry

@@ -11,10 +11,12 @@ from shared.arm.wire import TimerCause
 from shared.container_groups.service import GroupState
 from shared.errors import Conflict, Forbidden, InvalidRequest, NotFound, Throttled
 from shared.grant import Image, LayerCache, LoginRequest, Outcome
+from shared.runs.builder_logins import login
 from shared.runs.cancel import cancel
 from shared.runs.causes import Cause, CauseKind
-from shared.runs.claim import Gone, Superseded, heartbeat, login, look_for_work, report
+from shared.runs.claim import Gone, heartbeat, look_for_work, report
 from shared.runs.dispatch import dispatch
+from shared.runs.holding import Superseded
 from shared.runs.listing import list_runs, parse_page
 from shared.runs.logs import complete_log
 from shared.runs.machines import depart

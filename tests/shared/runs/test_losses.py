@@ -12,8 +12,10 @@ import pytest
 from shared.container_groups.loss import Loss, LossKind, evicted
 from shared.container_groups.service import GroupState
 from shared.grant import LoginRequest, Outcome, StepContainer
-from shared.runs.claim import Gone, Superseded, heartbeat, login, report
+from shared.runs.builder_logins import login
+from shared.runs.claim import Gone, heartbeat, report
 from shared.runs.dispatch import dispatch
+from shared.runs.holding import Superseded
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile
 from shared.runs.setbacks import KEPT, Setback

@@ -13,9 +13,10 @@ from shared.arm.wire import ImageDescriptor, ImageUpdateCause, SourceTriggerCaus
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.grant import Grant, Image, ImageDependency, LayerCache, LoginRequest, Outcome
 from shared.runs.agent_pools import PoolKeeper
+from shared.runs.builder_logins import login
 from shared.runs.cancel import cancel
 from shared.runs.causes import Cause, CauseKind
-from shared.runs.claim import login, report
+from shared.runs.claim import report
 from shared.runs.dispatch import dispatch
 from shared.runs.finish import close
 from shared.runs.model import Run, Status

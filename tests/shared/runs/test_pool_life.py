@@ -12,9 +12,10 @@ from shared.errors import NotFound, Throttled, Unauthenticated, Unavailable
 from shared.grant import Grant, Registration, Reuse
 from shared.runs.agent_pools import PoolKeeper
 from shared.runs.cancel import cancel
-from shared.runs.claim import Gone, Superseded, heartbeat, look_for_work, report
+from shared.runs.claim import Gone, heartbeat, look_for_work, report
 from shared.runs.cost import cost
 from shared.runs.dispatch import dispatch
+from shared.runs.holding import Superseded
 from shared.runs.machines import TokenKeeper, depart, register
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile

@@ -14,7 +14,8 @@ from shared.errors import NotFound, SlipwayError
 from shared.grant import Outcome, Registration
 from shared.runs.agent_pools import PoolKeeper
 from shared.runs.cancel import cancel
-from shared.runs.claim import Gone, Superseded, heartbeat, look_for_work, report
+from shared.runs.claim import Gone, heartbeat, look_for_work, report
+from shared.runs.holding import Superseded
 from shared.runs.machines import TokenKeeper, depart, register
 from shared.runs.model import Run, Status
 from shared.runs.reconcile import reconcile

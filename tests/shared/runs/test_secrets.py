@@ -9,7 +9,8 @@ import pytest
 
 from shared.errors import Forbidden, InvalidRequest
 from shared.grant import SecretReference, SecretsRequest
-from shared.runs.claim import Gone, Superseded
+from shared.runs.claim import Gone
+from shared.runs.holding import Superseded
 from shared.runs.model import Status
 from shared.runs.secrets import AT_ONCE, read_secrets
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import Forbidden, Throttled
 from shared.grant import LoginRequest, SecretsRequest
-from shared.runs.claim import login
+from shared.runs.builder_logins import login
 from shared.runs.model import Run, Status
 from shared.runs.sealed import open_request
 from shared.runs.secrets import read_secrets
