@@ -136,7 +136,7 @@ def test_a_cause_without_its_member_cannot_be(kind: CauseKind) -> None:
 
 
 def finished(hands: "Hands", made: Run, grant: Grant, outcome: Outcome = Outcome.SUCCEEDED) -> None:
-    base = Image(registry="r", repository="base", tag="1", digest="sha256:" + "b" * 64)
+    base = Image(registry="r.example", repository="base", tag="1", digest="sha256:" + "b" * 64)
     told = hands.report(grant, outcome, dependencies=[ImageDependency(runtime=base)])
     report(hands.shop, hands.bearer(grant), told)
     assert hands.get(made).is_terminal
