@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 from azure.data.tables import TableServiceClient
 
 from devstack.setup.azurite_account import azurite_account
-from function_app import app
+from function_app import open_app
 from shared.access.keys import read_keys
 from shared.settings import Settings, read_settings
 from shared.storage import Storage, Table, open_storage
@@ -140,7 +140,7 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 def app_settings(connection: str, key_file: Path) -> dict[str, str]:
     """Write settings with which only the door for git hosts is at work."""
     key_file.write_text("A" * 43 + "=")
-    names = [str(function.get_function_name()) for function in app.get_functions()]
+    names = [str(function.get_function_name()) for function in open_app().get_functions()]
     off = {f"AzureWebJobs.{name}.Disabled": "true" for name in names if not name.startswith("git_")}
     return off | {
         "AzureWebJobsStorage": connection,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 import pytest
 
-from function_app import app
+from function_app import open_app
 from functions import _git_hosts, _http, builders, live_logs, runs
 from functions._services import Services
 from shared.access.builder_tokens import Bearer, TokenUse
@@ -354,7 +354,7 @@ def door(name: str) -> Any:
     return next(one for one in DOORS if one.get_function_name() == name)
 
 
-ALL: list[Any] = app.get_functions()
+ALL: list[Any] = open_app().get_functions()
 DOORS = [one for one in ALL if one.get_trigger().type == "httpTrigger" and one.get_function_name() not in OTHERS]
 
 
