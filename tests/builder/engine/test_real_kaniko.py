@@ -133,15 +133,15 @@ def test_a_run_makes_a_layer_over_those_of_the_base(real: Real, registry: Regist
 def test_files_go_from_stage_to_stage_and_arguments_into_both(real: Real) -> None:
     image = real.make(
         "ARG WHICH=none\nFROM BASE AS made\nARG WHICH\nRUN echo $WHICH >/which\n"
-        "FROM BASE\nARG WHICH\nENV SAID=$WHICH\nWORKDIR /work\nCOPY --from=made /which .\nRUN echo $SAID >said\n"
+        "FROM BASE\nARG WHICH\nENV SAID=$WHICH\nWORKDIR /place\nCOPY --from=made /which .\nRUN echo $SAID >said\n"
         "RUN mkdir mine && chmod 777 mine\nWORKDIR mine\nUSER somebody\nRUN id -u >user && echo $HOME >home\n",
         arguments=(NamedValue(name="WHICH", value="this"),),
     )
-    assert (image.text("/work/which"), image.text("/work/said")) == ("this\n", "this\n")
-    assert (image.text("/work/mine/user"), image.text("/work/mine/home")) == ("1000\n", "/home/somebody\n")
+    assert (image.text("/place/which"), image.text("/place/said")) == ("this\n", "this\n")
+    assert (image.text("/place/mine/user"), image.text("/place/mine/home")) == ("1000\n", "/home/somebody\n")
     assert "/which" not in image.files
     settings = image.config["config"]
-    assert (settings["WorkingDir"], settings["User"]) == ("/work/mine", "somebody")
+    assert (settings["WorkingDir"], settings["User"]) == ("/place/mine", "somebody")
     assert {"SAID=this", "OF=base"} <= set(settings["Env"])
 
 
