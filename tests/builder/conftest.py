@@ -16,7 +16,7 @@ import pytest
 from builder.agent import Life, serve
 from builder.engine.scripted import ScriptedEngine
 from builder.environment import Environment, Paths
-from shared.grant import Contents, DockerBuild, Grant, Report, RunVariables, Source, Work
+from shared.grant import Contents, DockerBuild, EncodedTask, Grant, Report, RunVariables, Source, Work
 
 REGISTRY = "localreg.example:7455"
 BASE = "sha256:" + "b" * 64
@@ -64,6 +64,12 @@ class World:
     """What images hold."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def run_task(self, text: str, **fields: Any) -> None:
+        """Execute a task that came with its request."""
+        self.grant["work"] = Work(encoded_task=EncodedTask(task_content=text, **fields))
+        self.grant["source"] = Source()
+        assert asyncio.run(asyncio.wait_for(self.live(), 20)) == 0
 
     @property
     def text(self) -> str:

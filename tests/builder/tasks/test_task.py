@@ -1,7 +1,6 @@
 """Whole tasks against a scripted engine: order, outcome and the exact text of the log."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,8 @@ import httpx
 import pytest
 
 from builder.contexts.source import Context
-from builder.engine.protocol import Beside, Kind
 from builder.engine.scripted import Act
-from shared.grant import EncodedTask, FileTask, NamedValue, Outcome, RegistryLogin, Source, StepContainer, Work
-from shared.images.references import Reference
+from shared.grant import FileTask, NamedValue, Outcome, RegistryLogin, Work
 
 REGISTRY = "localreg.example:7455"
 DIGEST = "sha256:" + "d" * 64
@@ -27,13 +24,6 @@ HEAD = [
 
 type World = Any  # the class lives in conftest.py, which test modules cannot import
 type Undated = Callable[[str], list[str]]
-
-
-def run(world: World, text: str, **fields: Any) -> None:
-    """Execute a task that came with its request."""
-    world.grant["work"] = Work(encoded_task=EncodedTask(task_content=text, **fields))
-    world.grant["source"] = Source()
-    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
 
 
 def said(world: World, undated: Undated) -> list[str]:
@@ -64,7 +54,7 @@ def gave_up(step: str) -> str:
 
 
 def test_steps_run_one_after_the_other_and_are_summed_up_at_the_end(world: World, undated: Undated) -> None:
-    run(world, "steps:\n - id: a\n   cmd: x\n - id: b\n   cmd: y\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n - id: b\n   cmd: y\n")
     assert said(world, undated) == [
         begun("a"), launched("a"), done("a"), begun("b"), launched("b"), done("b"), good("a"), good("b"),
     ]  # fmt: skip
@@ -78,14 +68,14 @@ def test_steps_run_one_after_the_other_and_are_summed_up_at_the_end(world: World
 
 
 def test_no_steps_are_a_success(world: World, undated: Undated) -> None:
-    run(world, "steps: []\n")
+    world.run_task("steps: []\n")
     assert said(world, undated) == []
     assert world.report.outcome is Outcome.SUCCEEDED
 
 
 def test_the_first_failure_ends_the_run(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"a": [Act((b"boom\n",), status=3)]}
-    run(world, "steps:\n - id: a\n   cmd: x\n - id: b\n   cmd: y\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n - id: b\n   cmd: y\n")
     assert said(world, undated) == [
         begun("a"), launched("a"), "boom", gave_up("a"), "failed to run step ID: a: exit status 3",
     ]  # fmt: skip
@@ -97,7 +87,7 @@ def test_the_first_failure_ends_the_run(world: World, undated: Undated) -> None:
 
 def test_a_failure_stops_its_siblings(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"a": [Act(status=1, seconds=0.02)], "b": [Act(hang=True)]}
-    run(world, 'steps:\n - id: a\n   cmd: x\n   when: ["-"]\n - id: b\n   cmd: y\n   when: ["-"]\n - cmd: z\n')
+    world.run_task('steps:\n - id: a\n   cmd: x\n   when: ["-"]\n - id: b\n   cmd: y\n   when: ["-"]\n - cmd: z\n')
     assert said(world, undated) == [
         begun("a"), launched("a"), begun("b"), launched("b"), gave_up("a"), "failed to run step ID: a: exit status 1",
     ]  # fmt: skip
@@ -108,7 +98,7 @@ def test_a_failure_stops_its_siblings(world: World, undated: Undated) -> None:
 
 def test_ignored_errors_let_children_run(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"a": [Act(status=3)]}
-    run(world, "steps:\n - id: a\n   cmd: x\n   ignoreErrors: true\n - id: b\n   cmd: y\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n   ignoreErrors: true\n - id: b\n   cmd: y\n")
     assert said(world, undated) == [
         begun("a"), launched("a"), gave_up("a"),
         "Step ID: a encountered an error: exit status 3, but is set to ignore errors. Continuing...",
@@ -119,7 +109,7 @@ def test_ignored_errors_let_children_run(world: World, undated: Undated) -> None
 
 def test_retries(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"a": [Act(status=1), Act()]}
-    run(world, "steps:\n - id: a\n   cmd: x\n   retries: 2\n   retryDelay: 1\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n   retries: 2\n   retryDelay: 1\n")
     waiting = "Container failed during run: a, waiting 1 seconds before retrying..."
     assert said(world, undated) == [begun("a"), launched("a"), waiting, launched("a"), done("a"), good("a")]
 
@@ -128,7 +118,7 @@ def test_an_error_that_is_not_named_is_not_retried(world: World, undated: Undate
     world.engine.containers.acts = {
         "a": [Act((b"err 42", b"9 Too Many\n"), status=1), Act((b"other\n",), status=1), Act()]
     }
-    run(world, 'steps:\n - id: a\n   cmd: x\n   retries: 2\n   retryDelay: 1\n   retryOnErrors: ["429 Too"]\n')
+    world.run_task('steps:\n - id: a\n   cmd: x\n   retries: 2\n   retryDelay: 1\n   retryOnErrors: ["429 Too"]\n')
     assert said(world, undated) == [
         begun("a"), launched("a"), "err 429 Too Many",
         "Container failed during run: a, waiting 1 seconds before retrying...",
@@ -138,7 +128,7 @@ def test_an_error_that_is_not_named_is_not_retried(world: World, undated: Undate
 
 def test_repeats_are_all_done_and_their_failures_collected(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"a": [Act(status=1), Act(), Act(status=2)]}
-    run(world, "steps:\n - id: a\n   cmd: x\n   repeat: 2\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n   repeat: 2\n")
     assert said(world, undated) == [
         begun("a"), launched("a"), gave_up("a"), launched("a"), done("a"), launched("a"), gave_up("a"),
         "failed to run step ID: a: exit status 1, exit status 2",
@@ -147,7 +137,7 @@ def test_repeats_are_all_done_and_their_failures_collected(world: World, undated
 
 def test_one_timeout_covers_all_attempts(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"a": [Act(hang=True)]}
-    run(world, "steps:\n - id: a\n   cmd: x\n   timeout: 1\n   retries: 1\n   retryDelay: 1\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n   timeout: 1\n   retries: 1\n   retryDelay: 1\n")
     assert said(world, undated) == [
         begun("a", 1), launched("a"), "Container failed during run: a, waiting 1 seconds before retrying...",
         launched("a"), gave_up("a"), "failed to run step ID: a: timed out",
@@ -156,19 +146,19 @@ def test_one_timeout_covers_all_attempts(world: World, undated: Undated) -> None
 
 
 def test_the_start_delay_lies_before_the_timeout(world: World, undated: Undated) -> None:
-    run(world, "steps:\n - id: a\n   cmd: x\n   timeout: 1\n   startDelay: 1\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n   timeout: 1\n   startDelay: 1\n")
     waiting = "Waiting 1 seconds before executing step ID: a"
     assert said(world, undated) == [begun("a", 1), waiting, launched("a"), done("a"), good("a")]
 
 
 def test_a_step_named_twice_in_when_counts_once(world: World, undated: Undated) -> None:
-    run(world, "steps:\n - id: a\n   cmd: x\n - id: b\n   cmd: y\n   when: [a,a]\n")
+    world.run_task("steps:\n - id: a\n   cmd: x\n - id: b\n   cmd: y\n   when: [a,a]\n")
     assert said(world, undated)[-2:] == [good("a"), good("b")]
 
 
 def test_an_explicit_pull_has_its_own_retries(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"pull": [Act((b"no\n",), status=1), Act()]}
-    run(world, "steps:\n - cmd: img:1 arg\n   pull: true\n   cmdDownloadRetries: 1\n   cmdDownloadRetryDelay: 1\n")
+    world.run_task("steps:\n - cmd: img:1 arg\n   pull: true\n   cmdDownloadRetries: 1\n   cmdDownloadRetryDelay: 1\n")
     assert said(world, undated) == [
         begun("acb_step_0"), "Step specified pull. Performing an explicit pull...",
         "Launching container with name: ", "no", "Container failed during run: , waiting 1 seconds before retrying...",
@@ -180,7 +170,7 @@ def test_an_explicit_pull_has_its_own_retries(world: World, undated: Undated) ->
 
 def test_a_network_that_cannot_be_made(world: World, undated: Undated) -> None:
     world.engine.containers.acts = {"network": [Act(error="exists")]}
-    run(world, "steps:\n - cmd: x\n")
+    world.run_task("steps:\n - cmd: x\n")
     assert undated(world.text) == [
         HEAD[0], "failed to create network: acb_default_network, err: exit status 1, msg: exists",
     ]  # fmt: skip
@@ -188,8 +178,7 @@ def test_a_network_that_cannot_be_made(world: World, undated: Undated) -> None:
 
 
 def test_networks_of_the_task(world: World, undated: Undated) -> None:
-    run(
-        world,
+    world.run_task(
         "networks:\n - {name: n1, driver: bridge, ipv6: true}\n - {name: n2, skipCreation: true}\n"
         "steps:\n - {id: s, cmd: img, network: n1}\n - {cmd: img2, disableWorkingDirectoryOverride: true}\n",
     )
@@ -207,7 +196,7 @@ def test_networks_of_the_task(world: World, undated: Undated) -> None:
 
 
 def test_steps_get_the_registry_and_the_sign_of_being_hosted(world: World) -> None:
-    run(world, "env: [A=1]\nsteps:\n - {cmd: x, env: ['ACR_TASK_HOSTED=own']}\n")
+    world.run_task("env: [A=1]\nsteps:\n - {cmd: x, env: ['ACR_TASK_HOSTED=own']}\n")
     assert sorted(world.engine.containers.ran[0].environment) == [
         "A=1", f"ACR_DEFAULT_REGISTRY={REGISTRY}", "ACR_TASK_HOSTED=own",
     ]  # fmt: skip
@@ -225,7 +214,7 @@ def test_steps_get_the_registry_and_the_sign_of_being_hosted(world: World) -> No
 def test_a_task_that_does_not_hold_fails_before_anything_runs(
     world: World, undated: Undated, text: str, words: str
 ) -> None:
-    run(world, text)
+    world.run_task(text)
     assert words in undated(world.text)[0]
     assert world.report.outcome is Outcome.FAILED
     assert words in world.report.error
@@ -233,7 +222,7 @@ def test_a_task_that_does_not_hold_fails_before_anything_runs(
 
 
 def test_aliases_and_unknown_keys_are_told(world: World, undated: Undated) -> None:
-    run(world, "version: v1.1.0\nsteps:\n - {cmd: $Registry/tool, detatch: true}\n")
+    world.run_task("version: v1.1.0\nsteps:\n - {cmd: $Registry/tool, detatch: true}\n")
     lines = undated(world.text)
     assert lines[0].startswith("Alias support enabled for version >= 1.1.0")
     assert lines[1].startswith("WARNING: ")
@@ -243,7 +232,7 @@ def test_aliases_and_unknown_keys_are_told(world: World, undated: Undated) -> No
 
 def test_the_home_directory_has_the_logins_of_what_the_task_names(world: World, undated: Undated) -> None:
     world.grant["logins"] = (RegistryLogin(registry="other.example", username="u", password="pass-of-u"),)
-    run(world, f"steps:\n - cmd: {REGISTRY}/team/tool:1 push {REGISTRY}/out/app\n - cmd: busybox\n")
+    world.run_task(f"steps:\n - cmd: {REGISTRY}/team/tool:1 push {REGISTRY}/out/app\n - cmd: busybox\n")
     assert world.logins == [{"pull": ["team/tool", "out/app"], "push": ["team/tool", "out/app"]}]
     config = json.loads((world.directory / "home/.docker/config.json").read_text())
     assert config["auths"] == {
@@ -331,7 +320,7 @@ def test_an_explicit_pull_asks_the_registry_whatever_the_engine_holds(world: Wor
 
 
 def test_a_build_without_dockerfile(world: World, undated: Undated) -> None:
-    run(world, "steps:\n - build: -t a:1 .\n")
+    world.run_task("steps:\n - build: -t a:1 .\n")
     assert said(world, undated)[2:] == [
         "Output from dependency scanning: the Dockerfile 'Dockerfile' is not in the context",
         "failed to run step ID: acb_step_0: failed to scan dependencies: exit status 1",
@@ -352,7 +341,7 @@ def test_a_registry_cache_has_the_references_name(world: World) -> None:
 def test_pushes_are_tried_three_times(world: World, undated: Undated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builder.publish._DELAY", 0.001)
     world.engine.pushes = [Act(error="denied")]
-    run(world, "steps:\n - push: [a:1, b:1]\n")
+    world.run_task("steps:\n - push: [a:1, b:1]\n")
     attempts = [line for number in (1, 2, 3) for line in (f"Pushing image: a:1, attempt {number}", "denied")]
     assert said(world, undated) == [
         begun("acb_step_0"), *attempts, "failed to run step ID: acb_step_0: failed to push images successfully",
@@ -364,14 +353,14 @@ def test_a_push_uses_what_a_step_has_logged_in_to(world: World) -> None:
     home.mkdir(parents=True)
     (home / "config.json").write_text(json.dumps({"auths": {"other.example": {"auth": "dTpw"}}}))
     world.engine.digest_of = {"other.example/a:1": DIGEST}
-    run(world, "steps:\n - push: [other.example/a:1]\n")
+    world.run_task("steps:\n - push: [other.example/a:1]\n")
     login = world.engine.pushed[0][1]
     assert (login.registry, login.username, login.password) == ("other.example", "u", "p")
 
 
 def test_a_push_behind_the_fence_ends_everything(world: World) -> None:
     world.always["login"] = 409
-    run(world, f"steps:\n - push: ['{REGISTRY}/a:1']\n")
+    world.run_task(f"steps:\n - push: ['{REGISTRY}/a:1']\n")
     assert world.reports == []
     assert world.engine.pushed == []
 
@@ -383,7 +372,7 @@ def test_secret_volumes_hold_exact_bytes_and_are_masked(world: World) -> None:
         "volumes:\n - name: sec\n   secret:\n     f1: {{ .Values.s | b64enc }}\n"
         "steps:\n - {id: a, cmd: x, volumeMounts: [{name: sec, mountPath: /run/s}]}\n"
     )
-    run(world, text, values=(NamedValue(name="s", value=secret, is_secret=True),))
+    world.run_task(text, values=(NamedValue(name="s", value=secret, is_secret=True),))
     assert world.engine.containers.volumes == {"sec": {"f1": secret.encode()}}
     assert "Volume source sec successfully created" in world.text
     assert "it is *** indeed" in world.text
@@ -391,7 +380,7 @@ def test_secret_volumes_hold_exact_bytes_and_are_masked(world: World) -> None:
 
 
 def test_a_volume_that_is_not_base64(world: World, undated: Undated) -> None:
-    run(world, 'volumes:\n - name: sec\n   secret:\n     f1: "%%%"\nsteps:\n - cmd: x\n')
+    world.run_task('volumes:\n - name: sec\n   secret:\n     f1: "%%%"\nsteps:\n - cmd: x\n')
     assert said(world, undated) == ["failed to decode Base64 value. please make sure value provided is Base64 encoded"]
 
 
@@ -411,7 +400,7 @@ def test_secrets_are_asked_of_the_app_and_masked(world: World) -> None:
 
     world.always["secrets"] = answer
     world.engine.containers.acts = {"acb_step_0": [Act((b"value-of", b"-k and dmFsdWUtb2Yta", b"w==\n"))]}
-    run(world, SECRET_TASK)
+    world.run_task(SECRET_TASK)
     assert asked == [
         {
             "secrets": [
@@ -430,7 +419,7 @@ def test_secrets_are_asked_of_the_app_and_masked(world: World) -> None:
 def test_a_secret_that_cannot_be_had_fails_the_run_with_the_apps_words(world: World, undated: Undated) -> None:
     refusal = {"error": {"code": "InvalidRequest", "message": "The key vault has no secret k."}}
     world.always["secrets"] = lambda _: httpx.Response(400, json=refusal)
-    run(world, SECRET_TASK)
+    world.run_task(SECRET_TASK)
     assert world.report.outcome is Outcome.FAILED
     assert undated(world.text)[0].endswith("The key vault has no secret k.")
 
@@ -460,43 +449,10 @@ def test_alias_sources_are_read_from_the_context_alone(world: World) -> None:
     assert world.engine.containers.ran[0].command == "mine x"
 
 
-def test_what_a_confined_builder_cannot_run_is_refused_at_once(world: World, undated: Undated) -> None:
-    world.engine.kind = Kind.CONFINED
-    run(world, "steps:\n - {id: p, cmd: x, privileged: true}\n")
-    (line,) = undated(world.text)
-    assert line.startswith("failed during run, err: step p: a privileged container cannot run on a confined builder: ")
-    assert "needs an agent pool" in line
-    assert world.engine.containers.events == []
-
-
-def test_a_dockerfile_that_only_a_full_builder_can_build_hands_over_before_anything_runs(world: World) -> None:
-    world.engine.kind = Kind.CONFINED
-    world.engine.refuses = "--mount=type=tmpfs is what a confined builder cannot do"
-    world.grant["may_hand_over"] = True
-    world.files = {
-        "acb.yaml": "steps:\n - build: -t a -f fine .\n - cmd: busybox deploy\n - build: -t b -f odd .\n",
-        "fine": "FROM scratch\n",
-        "odd": "FROM scratch\nRUN --mount=type=tmpfs true\n",
-    }
-    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
-    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
-    assert world.report.needs_full
-    assert "step acb_step_2: --mount=type=tmpfs is what" in world.text
-    assert world.engine.containers.events == []
-
-
-def test_a_dockerfile_that_a_step_is_yet_to_make_is_no_hindrance(world: World) -> None:
-    world.engine.refuses = "--mount=type=tmpfs"
-    world.files = {"acb.yaml": "steps:\n - build: -t a -f later .\n - build: -t b https://git.example/x.git\n"}
-    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
-    asyncio.run(asyncio.wait_for(world.live(), 20))
-    assert "'later' is not in the context" in world.text
-
-
 def test_the_runs_timeout_cleans_up(world: World) -> None:
     world.grant["timeout_seconds"] = 1
     world.engine.containers.acts = {"a": [Act(hang=True)]}
-    run(world, "steps:\n - {id: a, cmd: x}\n")
+    world.run_task("steps:\n - {id: a, cmd: x}\n")
     assert world.report.outcome is Outcome.TIMEOUT
     assert world.engine.containers.events[-2:] == [("rm", "a"), ("network rm", "acb_default_network")]
 
@@ -522,7 +478,7 @@ def test_a_remote_context_of_a_step_is_fetched_for_it_alone(world: World, monkey
         return Fetched(grant)
 
     monkeypatch.setattr("builder.tasks.builds.source_of", source)
-    run(world, "steps:\n - build: -t a:1 -f F https://github.com/x/y.git#main:sub --no-cache\n")
+    world.run_task("steps:\n - build: -t a:1 -f F https://github.com/x/y.git#main:sub --no-cache\n")
     assert world.report.outcome is Outcome.SUCCEEDED
     assert [(one.location, one.token) for one in sources] == [("https://github.com/x/y.git#main:sub", None)]
     built = world.engine.containers.built[0]
@@ -543,7 +499,7 @@ def test_a_remote_context_of_a_step_is_fetched_for_it_alone(world: World, monkey
     ],
 )
 def test_a_context_that_may_not_be_used(world: World, text: str, words: str) -> None:
-    run(world, f"steps:\n - build: -t a:1 {text}\n")
+    world.run_task(f"steps:\n - build: -t a:1 {text}\n")
     assert words in world.text
     assert world.engine.containers.built == []
     assert world.report.outcome is Outcome.FAILED
@@ -551,67 +507,7 @@ def test_a_context_that_may_not_be_used(world: World, text: str, words: str) -> 
 
 def test_a_deployment_has_its_own_image_aliases(world: World) -> None:
     world.grant["image_aliases"] = {"az": "mirror.example/az:9"}
-    run(world, "version: v1.1.0\nsteps:\n - cmd: az version\n - cmd: bash -c true\n")
+    world.run_task("version: v1.1.0\nsteps:\n - cmd: az version\n - cmd: bash -c true\n")
     commands = [one.command for one in world.engine.containers.ran]
     assert commands[0] == "mirror.example/az:9 version"
     assert commands[1].startswith("mcr.microsoft.com/acr/bash:")
-
-
-WITH_STEPS = "steps:\n - {id: a, cmd: reg.example/tools:1 x}\n - {id: b, cmd: reg.example/tools:1}\n"
-STEPS = tuple(StepContainer(step=step, image="reg.example/tools:1") for step in ("a", "b"))
-
-
-def tools(request: httpx.Request) -> httpx.Response:
-    """Answer as a registry of one image, whose words are known."""
-    config = json.dumps({"config": {"Entrypoint": ["/entry"], "Cmd": ["usual"]}}).encode()
-    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-    body = json.dumps({"schemaVersion": 2, "config": {"digest": digest, "size": len(config)}, "layers": []}).encode()
-    if "/blobs/" in request.url.path:
-        return httpx.Response(200, stream=httpx.ByteStream(config))
-    headers = {
-        "Docker-Content-Digest": f"sha256:{hashlib.sha256(body).hexdigest()}",
-        "Content-Type": "application/vnd.oci.image.manifest.v1+json",
-    }
-    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"" if request.method == "HEAD" else body))
-
-
-def test_a_confined_builder_asks_for_the_containers_of_its_steps(world: World, undated: Undated) -> None:
-    world.engine.kind = Kind.CONFINED
-    run(world, WITH_STEPS)
-    assert world.report.steps == STEPS
-    assert world.report.outcome is Outcome.FAILED, "where they cannot be had the run ends so"
-    assert undated(world.text) == ["The run goes on in a container group that has a container for each step."]
-    assert world.engine.containers.events == []
-
-
-def test_and_runs_them_once_it_has_them_with_what_their_images_say(world: World) -> None:
-    world.engine.kind = Kind.CONFINED
-    world.grant["steps"] = STEPS
-    world.always["registry"] = tools
-    run(world, WITH_STEPS)
-    assert world.report.outcome is Outcome.SUCCEEDED
-    assert [one.name for one in world.engine.containers.ran] == ["a", "b"]
-    assert world.engine.containers.workspace.beside == tuple(Beside(step, ("/entry",), ("usual",)) for step in "ab")
-
-
-def test_a_step_that_runs_what_is_built_gets_a_container_without_an_image(world: World) -> None:
-    world.engine.kind = Kind.CONFINED
-    world.grant["steps"] = (StepContainer(step="t"),)
-    text = "steps:\n - {id: b, build: -t app ., when: ['-']}\n - {id: t, cmd: app true, when: [b]}\n"
-    world.files = {"Dockerfile": "FROM scratch\n", "acb.yaml": text}
-    world.grant["work"] = Work(file_task=FileTask(task_file_path="acb.yaml"))
-    assert asyncio.run(asyncio.wait_for(world.live(), 20)) == 0
-    assert world.engine.containers.workspace.beside == (Beside("t", takes=Reference.parse("app")),)
-    assert [one.name for one in world.engine.containers.ran] == ["t"]
-
-
-def test_a_task_that_changed_meanwhile_is_told_so(world: World) -> None:
-    world.engine.kind = Kind.CONFINED
-    world.grant["steps"] = STEPS[:1]
-    run(world, WITH_STEPS)
-    assert "has changed since" in world.report.error
-
-
-def test_a_full_builder_needs_none(world: World) -> None:
-    run(world, WITH_STEPS)
-    assert (world.report.outcome, world.report.steps) == (Outcome.SUCCEEDED, ())
