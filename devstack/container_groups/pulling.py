@@ -31,14 +31,13 @@ from devstack.container_groups.errors import BadRequest
 from shared.errors import SlipwayError
 from shared.grant import Platform
 from shared.images.client import perform
-from shared.images.credentials import Basic, Bearer, Credential
+from shared.images.credentials import TOKEN_USER, Basic, Bearer, Credential
 from shared.images.distribution import blob, fetch, get, resolve
 from shared.images.exchange import Sink
 from shared.images.manifests import Descriptor
 from shared.images.references import Reference
 from shared.images.session import Session, allow_all
 
-_TOKEN_USER: Final = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a user, and no secret
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _CONFIG_LIMIT: Final = 1024**2
 _MOST_LAYERS: Final = 40
@@ -244,7 +243,7 @@ def credentials_of(properties: Mapping[str, Any]) -> dict[str, Credential]:
     for one in properties.get("imageRegistryCredentials") or ():
         user, password = one.get("username"), one.get("password")
         if user and password:
-            found[one["server"]] = Bearer(password) if user == _TOKEN_USER else Basic(user, password)
+            found[one["server"]] = Bearer(password) if user == TOKEN_USER else Basic(user, password)
     return found
 
 

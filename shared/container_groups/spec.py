@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.grant import RegistryLogin, StepContainer
+from shared.images.credentials import TOKEN_USER
 from shared.settings import BuilderKind, Settings
 
 CONTAINER = "builder"
@@ -18,8 +19,6 @@ _IN_STEPS = {SHARED: "/slipway", WORKSPACE: "/workspace", HOME: "/acb/home"}
 _TOOLS = "cp /kaniko/bin/busybox /kaniko/agent/builder/image/step.sh /slipway/"
 _STEP_CPU, _STEP_MEMORY = 0.1, 0.2
 """What is set aside for a step; it may use all that its group has."""
-_BY_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a user, and no secret
-"""The user by which Azure Container Registry takes a token for a password."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _image_pull(image: str, settings: Settings, logins: tuple[RegistryLogin, ...
 def _credential(login: RegistryLogin) -> dict[str, Any]:
     return {
         "server": login.registry,
-        "username": login.username or _BY_TOKEN,
+        "username": login.username or TOKEN_USER,
         "password": login.password or login.token or "",
     }
 

@@ -15,6 +15,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from shared.grant import RegistryLogin
 
 CLIENT_ID: Final = "slipway"
+TOKEN_USER: Final = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a user, and no secret
+"""The user by which Azure Container Registry takes a token for a password."""
 _DEFAULT_LIFETIME: Final = 60
 """Seconds that a token holds where the registry does not tell (Docker's token specification)."""
 _MAX_LIFETIME: Final = 24 * 3600

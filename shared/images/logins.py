@@ -17,15 +17,13 @@ from shared.access.callers import trust
 from shared.errors import Forbidden, InvalidRequest, Unavailable
 from shared.grant import RegistryLogin
 from shared.identity import app_identity
-from shared.images.credentials import Token, read_token
+from shared.images.credentials import TOKEN_USER, Token, read_token
 from shared.settings import RegistrySettings, Settings
 
 _REFRESH_AGAIN = timedelta(minutes=20)
 _SCOPE_PULL, _SCOPE_PUSH, _SCOPE_DELETE = "pull", "pull,push", "pull,delete"
 _LIFE = 300
 """Seconds that a token holds where the token service does not tell."""
-_BY_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a user, and no secret
-"""The user by which Azure Container Registry takes a token for a password."""
 _SCOPE = re.compile(r"repository:[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:pull(?:,push|,delete)?")
 _HOST = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::[0-9]{1,5})?")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
@@ -88,7 +86,7 @@ class LoginIssuer:
             raise InvalidRequest(f"the registry refuses the identity {client_id}.") from None
         except AzureError:
             raise InvalidRequest(f"the app has no identity {client_id}.") from None
-        return RegistryLogin(registry=host, username=_BY_TOKEN, password=token)
+        return RegistryLogin(registry=host, username=TOKEN_USER, password=token)
 
     def _realm(self, host: str) -> tuple[str, str]:
         known = self._realms.get(host)
