@@ -227,7 +227,7 @@ def test_the_builder_of_a_fork_is_refused_logins_and_secrets(yard: "Yard", monke
     yard.put(events=["pullrequest"], allows_forks=True)
     yard.hear(pull_request(PullRequestAction.OPENED, 2, is_fork=True))
     (run,) = yard.runs
-    monkeypatch.setattr("shared.runs.claim.own_run", lambda *_: run)
+    monkeypatch.setattr("shared.runs.builder_logins.own_run", lambda *_: run)
     monkeypatch.setattr("shared.runs.secrets.own_run", lambda *_: run)
     bearer: object = type("Bearer", (), {"registry": yard.partition})()
     answer = login(yard.shop, bearer, LoginRequest(pull=("private",), push=("boat",)))  # type: ignore[arg-type] # the run is given
