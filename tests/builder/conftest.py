@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from builder.agent import Life, serve
-from builder.engine.scripted import ScriptedEngine
 from builder.environment import Environment, Paths
 from shared.grant import Contents, DockerBuild, EncodedTask, Grant, Report, RunVariables, Source, Work
+from tests.builder.engine.scripted import ScriptedEngine
 
 REGISTRY = "localreg.example:7455"
 BASE = "sha256:" + "b" * 64

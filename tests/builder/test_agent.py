@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from builder.engine.scripted import Act
 from builder.faults import EngineUnavailable
 from shared.errors import Unavailable
 from shared.grant import DockerBuild, NamedValue, Outcome, Source, Work
+from tests.builder.engine.scripted import Act
 
 REGISTRY = "localreg.example:7455"
 BASE = "sha256:" + "b" * 64

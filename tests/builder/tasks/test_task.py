@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from builder.contexts.source import Context
-from builder.engine.scripted import Act
 from shared.grant import FileTask, NamedValue, Outcome, RegistryLogin, Work
+from tests.builder.engine.scripted import Act
 
 REGISTRY = "localreg.example:7455"
 DIGEST = "sha256:" + "d" * 64
