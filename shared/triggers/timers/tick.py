@@ -232,14 +232,12 @@ class _Look:
 
 def _measure(outcome: _Outcome) -> None:
     """Count the times that came: the one that was decided about, and those that passed unserved before it."""
-    served, registry, claim = (
-        int(outcome.verdict is not Verdict.SUPPRESSED),
-        outcome.timer.registry,
-        outcome.timer.claim,
-    )
+    registry, claim = outcome.timer.registry, outcome.timer.claim
+    served = int(outcome.verdict is not Verdict.SUPPRESSED)
     if served:
         count(Metric.SCHEDULES, registry=registry, outcome=outcome.verdict.value)
-    if missed := (claim.passed if claim else served) - served:
+    missed = claim.passed - served if claim else 0
+    if missed:
         count(Metric.SCHEDULES, missed, registry=registry, outcome="missed")
 
 

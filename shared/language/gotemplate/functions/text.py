@@ -12,7 +12,6 @@ from shared.language.gotemplate import format as fmt
 from shared.language.gotemplate.meter import Meter
 from shared.language.gotemplate.values import Function, FunctionError, StringMap, Value, type_of
 
-_GO_SPACES = "\t\n\v\f\r \x85\xa0"
 _ELLIPSIS = 3
 
 
